@@ -1,0 +1,315 @@
+"""The backend protocol: primitives that a framework supplies, composites that are written in them.
+
+A backend is one stateless object. Arrays stay plain arrays of the framework. In all composites an
+array is (batch, channel, *axes): axis 0 has any length, possibly unknown while a framework traces;
+the other lengths are Python ints. Basic slicing and + − * / work as NumPy's in every framework and
+are used as they are.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = Any
+#: Slices [start, stop) of an axis, concatenated in order; None means the whole axis.
+Segments = tuple[tuple[int, int], ...] | None
+#: What a constant is used for; a backend may lay filters out in its own way.
+ConstantKind = Literal["filter", "matrix", "index"]
+
+
+class Backend(ABC):
+    """One array framework.
+
+    Third parties subclass this, implement the primitives, override a composite only for speed, and
+    register the class under the entry-point group ``groupscat.backends`` with the import name of
+    their framework as the entry's name.
+    """
+
+    #: The name under which the backend is registered.
+    name: ClassVar[str]
+    #: Bytes of intermediate arrays worth keeping in the cache; None: never split a batch.
+    chunk_bytes: int | None = None
+
+    # ---------------------------------------------------------------- primitives: arrays and types
+
+    @abstractmethod
+    def owns(self, x: object) -> bool:
+        """Whether ``x`` is an array of this framework."""
+
+    @abstractmethod
+    def asarray(self, x: object, dtype: str | None = None, like: Array | None = None) -> Array:
+        """An array of this framework, on the device of ``like``; no copy where none is needed."""
+
+    @abstractmethod
+    def to_numpy(self, x: Array) -> NDArray[Any]:
+        """The values on the host, detached from any gradient."""
+
+    @abstractmethod
+    def shape(self, x: Array) -> tuple[Any, ...]:
+        """The shape; only a leading length may be other than an int."""
+
+    @abstractmethod
+    def dtype(self, x: Array) -> str:
+        """The element type's NumPy name, or ``"bfloat16"``."""
+
+    @abstractmethod
+    def device(self, x: Array) -> Hashable:
+        """Where the array lives: arrays that may be combined have equal devices."""
+
+    @abstractmethod
+    def cast(self, x: Array, dtype: str) -> Array:
+        """Elements converted to ``dtype``."""
+
+    @abstractmethod
+    def is_tracing(self, x: Array) -> bool:
+        """Whether a compiler or exporter is recording: then no policy may look at values or sizes."""
+
+    @abstractmethod
+    def all_finite(self, x: Array) -> bool:
+        """Whether no element is NaN or infinite."""
+
+    @abstractmethod
+    def zeros(self, shape: Sequence[int], dtype: str, like: Array) -> Array:
+        """Zeros on the device of ``like``."""
+
+    # ------------------------------------------------------------------- primitives: rearrangement
+
+    @abstractmethod
+    def reshape(self, x: Array, shape: Sequence[int]) -> Array: ...
+
+    @abstractmethod
+    def moveaxis(self, x: Array, source: int, destination: int) -> Array: ...
+
+    @abstractmethod
+    def concat(self, xs: Sequence[Array], axis: int) -> Array: ...
+
+    @abstractmethod
+    def take(self, x: Array, index: Array, axis: int) -> Array:
+        """x with the positions of the 1-D integer array ``index`` along ``axis``."""
+
+    @abstractmethod
+    def where(self, condition: Array, x: Array, otherwise: float) -> Array: ...
+
+    # ----------------------------------------------------------------------- primitives: arithmetic
+
+    @abstractmethod
+    def matmul(self, x: Array, matrix: Array) -> Array:
+        """x @ matrix, x real of any rank, matrix 2-D."""
+
+    @abstractmethod
+    def sum(self, x: Array, axes: tuple[int, ...]) -> Array: ...
+
+    @abstractmethod
+    def relu(self, x: Array) -> Array: ...
+
+    @abstractmethod
+    def real(self, x: Array) -> Array: ...
+
+    @abstractmethod
+    def imag(self, x: Array) -> Array: ...
+
+    @abstractmethod
+    def complex(self, re: Array, im: Array) -> Array: ...
+
+    @abstractmethod
+    def scale(self, z: Array, weight: Array) -> Array:
+        """Complex z times real ``weight``, broadcast."""
+
+    @abstractmethod
+    def modulus(self, z: Array, axis: int | None = None) -> Array:
+        """|z|, or √Σ|z|² over ``axis``, of real or complex z; its gradient at 0 is 0."""
+
+    @abstractmethod
+    def power(self, x: Array, q: float) -> Array:
+        """x^q for x ≥ 0; its gradient at 0 is 0 where the derivative is unbounded."""
+
+    @abstractmethod
+    def fft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """Unnormalised discrete Fourier transform of real or complex x: Σ x(u) exp(−2πi uk/N)."""
+
+    @abstractmethod
+    def ifft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """The inverse of :meth:`fft` (with its factor 1/N); complex."""
+
+    @abstractmethod
+    def rfft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """:meth:`fft` of real x, non-negative frequencies of the last of ``axes`` only."""
+
+    @abstractmethod
+    def irfft(self, x: Array, axes: tuple[int, ...], size: int) -> Array:
+        """The real inverse of :meth:`rfft`; ``size``: the length of the last of ``axes``."""
+
+    # --------------------------------------------------------------------------- composites
+
+    def prepare(self, constant: NDArray[Any], kind: ConstantKind) -> NDArray[Any]:
+        """The layout in which this backend keeps a constant (a float64 or integer array)."""
+        return constant
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """``function`` compiled by the framework, where it has a compiler."""
+        return function
+
+    def is_complex(self, x: Array) -> bool:
+        return self.dtype(x).startswith("complex")
+
+    def pad(self, x: Array, indices: Sequence[Array], zero: bool) -> Array:
+        """Extend the trailing axes: axis k becomes x[indices[k]]; with ``zero``, index −1 gives 0."""
+        for axis, index in zip(range(-len(indices), 0), indices, strict=True):
+            if not zero:
+                x = self.take(x, index, axis)
+                continue
+            outside = index < 0
+            x = self.take(x, index + outside, axis)
+            inside = self.reshape(~outside, (-1,) + (1,) * (-1 - axis))
+            x = self.where(inside, x, 0.0)
+        return x
+
+    def window(self, x: Array, segments: Sequence[Segments]) -> Array:
+        """Keep the given segments of each trailing axis."""
+        for axis, parts in zip(range(-len(segments), 0), segments, strict=True):
+            if parts is not None:
+                trailing = (slice(None),) * (-1 - axis)
+                pieces = [x[(..., slice(lo, hi), *trailing)] for lo, hi in parts]
+                x = pieces[0] if len(pieces) == 1 else self.concat(pieces, axis)
+        return x
+
+    def bandpass(
+        self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
+    ) -> Array:
+        """Filter by every wavelet of a block and subsample by ``fold``, from spectrum to signal.
+
+        y_{c,p}(u) = (x_c ⋆ ψ_p)(fold·u): multiply the spectrum inside the window, sum the ``fold``
+        aliases of each axis, inverse transform at the small size.
+
+        Parameters
+        ----------
+        spectrum : complex, shape (B, C, N_1, …, N_d).
+        filters : real, shape (P, W_1, …, W_d) -- ψ̂ in the window, 1/fold included.
+        segments : per axis the part of the spectrum that the window holds, W_k samples.
+        fold : per axis W_k / n_k.
+
+        Returns
+        -------
+        complex, shape (B, C·P, n_1, …, n_d).
+
+        Source: Mallat 2016, eq. 10 with subsampling.
+        """
+        d = len(fold)
+        spectrum = self.window(spectrum, segments)
+        channels, *width = self.shape(spectrum)[1:]
+        sizes = [w // k for w, k in zip(width, fold, strict=True)]
+        total = None
+        for block in itertools.product(*map(range, fold)):
+            part = tuple(slice(b * n, (b + 1) * n) for b, n in zip(block, sizes, strict=True))
+            term = self.scale(spectrum[(slice(None), slice(None), None, *part)], filters[(..., *part)])
+            total = term if total is None else total + term
+        z = self.reshape(total, (-1, channels * self.shape(filters)[0], *sizes))
+        return self.ifft(z, tuple(range(-d, 0)))
+
+    def bandpass_modulus(
+        self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
+    ) -> Array:
+        """|:meth:`bandpass`|, real: the hot loop of every scattering transform."""
+        return self.modulus(self.bandpass(spectrum, filters, segments, fold))
+
+    def lowpass_subsample(
+        self, x: Array, matrices: Sequence[Array], frames: Sequence[Array | None], counts: Sequence[int]
+    ) -> Array:
+        """Average along the trailing axes and keep every stride-th sample.
+
+        y(u) = Σ_v x(v) φ(stride·u − v): one matrix per axis, φ being separable. On a long axis the
+        matrix is banded, so the same small one is applied to overlapping frames.
+
+        Parameters
+        ----------
+        x : shape (B, C, n_1, …, n_d).
+        matrices : shape (w_k, o_k) per axis.
+        frames : per axis None (w_k = n_k), or the positions of F_k frames of w_k samples, flattened.
+        counts : outputs kept per axis, at most F_k·o_k.
+
+        Returns
+        -------
+        shape (B, C, counts_1, …, counts_d).
+
+        Source: Mallat 2016, eq. 9 and 13.
+        """
+        if self.is_complex(x):
+            re, im = (self.lowpass_subsample(p, matrices, frames, counts) for p in (self.real(x), self.imag(x)))
+            return self.complex(re, im)
+        for axis in reversed(range(-len(counts), 0)):
+            x = self.moveaxis(x, axis, -1)
+            matrix, frame, count = matrices[axis], frames[axis], counts[axis]
+            if frame is not None:
+                x = self.take(x, frame, -1)
+            lead = self.shape(x)[1:-1]
+            width, outputs = self.shape(matrix)
+            x = self.matmul(self.reshape(x, (-1, width)), matrix)
+            blocks = 1 if frame is None else self.shape(frame)[0] // width
+            x = self.reshape(x, (-1, *lead, blocks * outputs))
+            if blocks * outputs != count:
+                x = x[..., :count]
+            x = self.moveaxis(x, -1, axis)
+        return x
+
+    def filterbank(self, x: Array, kernels: Array, stride: int) -> Array:
+        """Small filters on a periodic grid: y_{c,k}(u) = Σ_t x_c(stride·u + t − t₀) w_k(t).
+
+        Parameters
+        ----------
+        x : real, shape (B, C, n_1, …, n_d), circular; each n a multiple of ``stride``.
+        kernels : real, shape (K, t_1, …, t_d), odd sizes, t₀ their centre.
+
+        Returns
+        -------
+        shape (B, C, K, n_1/stride, …, n_d/stride).
+
+        Source: Mallat 2016, eq. 12.
+        """
+        count, *taps = self.shape(kernels)
+        channels, *sizes = self.shape(x)[1:]
+        x = self.wrap(x, [t // 2 for t in taps])
+        out = [n // stride for n in sizes]
+        columns = []
+        for tap in itertools.product(*map(range, taps)):
+            part = tuple(slice(t, t + (n - 1) * stride + 1, stride) for t, n in zip(tap, out, strict=True))
+            columns.append(self.reshape(x[(slice(None), slice(None), *part)], (-1, math.prod(out), 1)))
+        matrix = self.moveaxis(self.reshape(kernels, (count, -1)), 0, 1)
+        y = self.matmul(self.concat(columns, -1), matrix)
+        return self.reshape(self.moveaxis(y, -1, -2), (-1, channels, count, *out))
+
+    def wrap(self, x: Array, radius: Sequence[int]) -> Array:
+        """Extend each trailing axis periodically by ``radius`` samples on both sides."""
+        sizes = self.shape(x)[-len(radius) :]
+        for axis, r, n in zip(range(-len(radius), 0), radius, sizes, strict=True):
+            left, right = _periods(-r, 0, n), _periods(n, n + r, n)
+            if r:
+                x = self.window(x, [None] * (len(radius) + axis) + [(*left, (0, n), *right)] + [None] * (-1 - axis))
+        return x
+
+    @property
+    def generic(self) -> Backend:
+        """This backend with every composite in its generic body: what overrides are tested against."""
+        bodies = {name: getattr(Backend, name) for name in COMPOSITES}
+        return type(f"Generic{type(self).__name__}", (type(self),), bodies)()
+
+
+#: The composites a backend may override for speed.
+COMPOSITES = ("prepare", "pad", "window", "bandpass", "bandpass_modulus", "lowpass_subsample", "filterbank", "wrap")
+
+
+def _periods(start: int, stop: int, n: int) -> list[tuple[int, int]]:
+    """[start, stop) modulo n as runs inside [0, n)."""
+    runs = []
+    while start < stop:
+        lo = start % n
+        hi = min(n, lo + stop - start)
+        runs.append((lo, hi))
+        start += hi - lo
+    return runs

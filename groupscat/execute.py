@@ -1,0 +1,64 @@
+"""The executor: runs a plan on a backend. Everything the project computes goes through ``run``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from groupscat.backend.base import Array, Backend
+from groupscat.plan.plan import Plan
+
+
+def run(plan: Plan, inputs: Mapping[str, Array], backend: Backend) -> tuple[Array, ...]:
+    """Execute the operations of ``plan``; pure.
+
+    Parameters
+    ----------
+    inputs : the plan's data inputs and constants by name; data has shape (B, *register's space).
+
+    Returns
+    -------
+    The plan's output registers, in order. Registers are freed after their last use.
+    """
+    registers = dict(inputs)
+    for op, dead in plan.schedule:
+        registers[op.dst] = op(backend, *(registers[name] for name in op.srcs))
+        for name in dead:
+            del registers[name]
+    return tuple(registers[name] for name, _ in plan.outputs)
+
+
+def run_batched(
+    plan: Plan, x: Array, constants: Mapping[str, Array], backend: Backend, itemsize: int
+) -> tuple[Array, ...]:
+    """``run`` on one data input, split along the batch so that intermediates stay in the cache.
+
+    While a framework traces the batch is never looked at: it may have no length yet.
+    """
+    (name,) = plan.inputs
+    if backend.is_tracing(x):
+        return run(plan, {name: x, **constants}, backend)
+    batch = backend.shape(x)[0]
+    if batch == 0:
+        dtype = backend.dtype(x)
+        return tuple(
+            backend.zeros((0, *plan.register[out].space.shape), _output_dtype(plan, out, dtype), x)
+            for out, _ in plan.outputs
+        )
+    size = batch
+    if backend.chunk_bytes is not None:
+        size = max(1, backend.chunk_bytes // (plan.largest_floats * itemsize))
+        size = math.ceil(batch / math.ceil(batch / size))  # chunks of nearly equal length
+    chunks = [
+        run(plan, {name: x[start : start + size], **constants}, backend) for start in range(0, batch, size)
+    ]
+    if len(chunks) == 1:
+        return chunks[0]
+    return tuple(backend.concat(parts, 0) for parts in zip(*chunks, strict=True))
+
+
+def _output_dtype(plan: Plan, register: str, dtype: str) -> str:
+    real = {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
+    if not plan.register[register].is_complex:
+        return real
+    return {"float32": "complex64", "float64": "complex128"}[real]

@@ -1,0 +1,217 @@
+"""Constants of a plan as recipes: hashable, built in float64 on demand, never stored or pickled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupscat.backend.base import ConstantKind, Segments
+from groupscat.plan.geometry import AxisGeometry, Padding
+from groupscat.wavelets.morlet import REACH, Gabor
+
+
+class Recipe(Protocol):
+    """How to make one constant array."""
+
+    @property
+    def kind(self) -> ConstantKind: ...
+
+    def build(self) -> NDArray[Any]:
+        """The array: float64, or int64 for an index."""
+        ...
+
+
+@dataclass(frozen=True)
+class Window:
+    """The frequencies k = start … start+width−1 of a periodic axis of ``size`` bins.
+
+    Bin k is stored at position k mod width. As width is a multiple of every size the result is folded
+    to, folding then is a sum of equal blocks and leaves each frequency where it belongs.
+    """
+
+    start: int
+    width: int
+    size: int
+
+    def bins(self) -> NDArray[np.int64]:
+        """The bin k of each stored position, not reduced modulo ``size``."""
+        positions = np.arange(self.width)
+        return self.start + np.mod(positions - self.start, self.width)
+
+    def segments(self) -> Segments:
+        """The slices of the full axis that make up the window; None for the whole axis."""
+        if self.width == self.size:
+            return None
+        k = np.mod(self.bins(), self.size)
+        cuts = np.flatnonzero(np.diff(k) != 1) + 1
+        edges = [0, *cuts.tolist(), self.width]
+        return tuple((int(k[lo]), int(k[hi - 1]) + 1) for lo, hi in zip(edges[:-1], edges[1:], strict=True))
+
+
+@dataclass(frozen=True)
+class FilterBlock:
+    """Spectra of filters on a (sub)grid, inside a window, times ``scale``: shape (P, W_1, …, W_d).
+
+    The padded input grid has ``sizes`` samples; the grid of the signal to be filtered has
+    window.size of them. ``alias``: see :class:`groupscat.wavelets.Bank`.
+    """
+
+    filters: tuple[Gabor, ...]
+    sizes: tuple[int, ...]
+    windows: tuple[Window, ...]
+    alias: str
+    scale: float
+    kind: ClassVar[ConstantKind] = "filter"
+
+    def build(self) -> NDArray[np.float64]:
+        freqs, periods = [], []
+        for n, w in zip(self.sizes, self.windows, strict=True):
+            bins = w.bins()
+            if self.alias == "crop":  # low frequencies of the full filter, Nyquist on the negative side
+                bins = np.mod(bins + w.size // 2, w.size) - w.size // 2
+            freqs.append(bins / n)
+            periods.append(1.0 if self.alias == "crop" else w.size / n)
+        return self.scale * np.stack([f.hat(freqs, periods, self.sizes) for f in self.filters])
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """φ along one axis, from the grid subsampled by 2^log2 to ``count`` outputs ``stride`` apart.
+
+    ``frames`` overlapping frames of ``width`` samples, each giving ``outputs`` outputs by one matrix;
+    a single frame is the whole (periodic) axis.
+    """
+
+    phi: Gabor
+    geometry: AxisGeometry
+    log2: int
+    stride: int
+    alias: str
+    count: int
+    frames: int
+    outputs: int
+    width: int
+
+    @property
+    def size(self) -> int:
+        return self.geometry.padded >> self.log2
+
+    @property
+    def hop(self) -> int:
+        return self.stride >> self.log2
+
+    @property
+    def first(self) -> int:
+        """Where the first output sits on the subsampled grid."""
+        return self.geometry.start(self.stride) * self.hop
+
+    @property
+    def margin(self) -> int:
+        """Samples of a frame before its first output."""
+        return (self.width - 1 - (self.outputs - 1) * self.hop) // 2
+
+
+#: Axes up to this length are averaged by one dense matrix.
+DENSE = 512
+
+
+def averaging(phi: Gabor, geometry: AxisGeometry, log2: int, stride: int, alias: str) -> Averaging:
+    """Choose frames for the low-pass of one axis: a pure function of sizes."""
+    size, hop, count = geometry.padded >> log2, stride >> log2, geometry.count(stride)
+    reach = math.ceil(REACH / (2 * math.pi * phi.sigma[0] * 2**log2)) + 1
+    outputs = min(count, max(1, math.ceil(2 * reach / hop)))
+    frames = -(-count // outputs)
+    width = (outputs - 1) * hop + 2 * reach + 1
+    # A cropped filter that has not decayed at the new Nyquist frequency is not compact in space.
+    compact = alias == "fold" or 0.5 / 2**log2 > REACH * phi.sigma[0]
+    if size <= DENSE or frames == 1 or width > size or not compact:
+        return Averaging(phi, geometry, log2, stride, alias, count, 1, count, size)
+    return Averaging(phi, geometry, log2, stride, alias, count, frames, outputs, width)
+
+
+@dataclass(frozen=True)
+class AveragingMatrix:
+    """The matrix of an :class:`Averaging`, shape (width, outputs): entry φ(hop·o − v)."""
+
+    averaging: Averaging
+    kind: ClassVar[ConstantKind] = "matrix"
+
+    def build(self) -> NDArray[np.float64]:
+        a = self.averaging
+        window = Window(0, a.size, a.size)
+        hat = FilterBlock((_along_axis(a.phi),), (a.geometry.padded,), (window,), a.alias, 1.0).build()[0]
+        phi = np.fft.ifft(hat).real
+        outputs = a.hop * np.arange(a.outputs)
+        if a.frames == 1:
+            return np.asarray(phi[np.mod(a.first + outputs - np.arange(a.size)[:, None], a.size)])
+        lag = a.margin + outputs - np.arange(a.width)[:, None]
+        return np.asarray(np.where(2 * np.abs(lag) < a.size, phi[np.mod(lag, a.size)], 0.0))
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Positions of the frames of an :class:`Averaging` on the periodic axis, flattened."""
+
+    averaging: Averaging
+    kind: ClassVar[ConstantKind] = "index"
+
+    def build(self) -> NDArray[np.int64]:
+        a = self.averaging
+        start = a.first - a.margin + np.arange(a.frames) * a.outputs * a.hop
+        return np.mod(start[:, None] + np.arange(a.width), a.size).ravel()
+
+
+@dataclass(frozen=True)
+class MeanMatrix:
+    """Mean over the samples of a subsampled axis that lie inside the input, shape (size, 1).
+
+    ``total`` gives their sum times the subsampling instead: the integral over the axis.
+    """
+
+    geometry: AxisGeometry
+    log2: int
+    total: bool = False
+    kind: ClassVar[ConstantKind] = "matrix"
+
+    def build(self) -> NDArray[np.float64]:
+        step = 2**self.log2
+        start, count = self.geometry.start(step), self.geometry.count(step)
+        column = np.zeros((self.geometry.padded // step, 1))
+        column[start : start + count] = step if self.total else 1 / count
+        return column
+
+
+@dataclass(frozen=True)
+class PadIndex:
+    """Input position of each padded sample of one axis."""
+
+    geometry: AxisGeometry
+    padding: Padding
+    kind: ClassVar[ConstantKind] = "index"
+
+    def build(self) -> NDArray[np.int64]:
+        return self.geometry.indices(self.padding).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Order:
+    """A permutation of channels."""
+
+    positions: tuple[int, ...]
+    kind: ClassVar[ConstantKind] = "index"
+
+    def build(self) -> NDArray[np.int64]:
+        return np.array(self.positions, np.int64)
+
+
+def _along_axis(phi: Gabor) -> Gabor:
+    """The 1-D factor of an isotropic Gaussian: along one axis it is a Gaussian of the same width.
+
+    The gain is split evenly, so that the product over the axes has it once.
+    """
+    d = phi.ndim
+    return Gabor(xi=(0.0,), sigma=phi.sigma[:1], j=phi.j, l1=phi.l1, gain=phi.gain ** (1 / d))

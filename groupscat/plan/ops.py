@@ -1,0 +1,103 @@
+"""The operations of a plan. Each is data (names of registers, static numbers) with one call.
+
+A register holds (batch, channel, *axes). The first of ``srcs`` is the signal, the others constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from groupscat.backend.base import Array, Backend, Segments
+from groupscat.plan.rho import Modulus, Rho
+
+
+@dataclass(frozen=True)
+class Op:
+    """dst ← f(srcs)."""
+
+    srcs: tuple[str, ...]
+    dst: str
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        raise TypeError(f"{type(self).__name__} is not an operation")
+
+
+@dataclass(frozen=True)
+class Pad(Op):
+    """Extend every axis by gathering; srcs[1:] are the positions per axis (−1: zero)."""
+
+    zero: bool
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, *indices = args
+        return xp.pad(x, indices, self.zero)
+
+
+@dataclass(frozen=True)
+class Spectrum(Op):
+    """Fourier transform over the last ``ndim`` axes; ``half``: non-negative frequencies of real input."""
+
+    ndim: int
+    half: bool = False
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        axes = tuple(range(-self.ndim, 0))
+        return xp.rfft(args[0], axes) if self.half else xp.fft(args[0], axes)
+
+
+@dataclass(frozen=True)
+class Bandpass(Op):
+    """ρ(x ⋆ ψ_p) subsampled, for all wavelets p of one block (srcs[1]), from the spectrum of x."""
+
+    segments: tuple[Segments, ...]
+    fold: tuple[int, ...]
+    rho: Rho
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        spectrum, filters = args
+        if isinstance(self.rho, Modulus):
+            return xp.bandpass_modulus(spectrum, filters, self.segments, self.fold)
+        return self.rho(xp, xp.bandpass(spectrum, filters, self.segments, self.fold))
+
+
+@dataclass(frozen=True)
+class Lowpass(Op):
+    """Average and subsample; srcs[1:] are per axis a matrix and, where ``framed``, the frames."""
+
+    framed: tuple[bool, ...]
+    counts: tuple[int, ...]
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, *constants = args
+        rest = iter(constants)
+        matrices, frames = [], []
+        for framed in self.framed:
+            matrices.append(next(rest))
+            frames.append(next(rest) if framed else None)
+        return xp.lowpass_subsample(x, matrices, frames, self.counts)
+
+
+@dataclass(frozen=True)
+class Crop(Op):
+    """Slices (start, stop, step) of the trailing axes: outputs without averaging."""
+
+    slices: tuple[tuple[int, int, int], ...]
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return args[0][(..., *(slice(*s) for s in self.slices))]
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """Channels of all srcs, in order."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return args[0] if len(args) == 1 else xp.concat(args, 1)
+
+
+@dataclass(frozen=True)
+class Take(Op):
+    """Channels in the order of the positions srcs[1]."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return xp.take(args[0], args[1], 1)
