@@ -119,10 +119,6 @@ class Backend(ABC):
     def complex(self, re: Array, im: Array) -> Array: ...
 
     @abstractmethod
-    def scale(self, z: Array, weight: Array) -> Array:
-        """Complex z times real ``weight``, broadcast."""
-
-    @abstractmethod
     def modulus(self, z: Array, axis: int | None = None) -> Array:
         """|z|, or √Σ|z|² over ``axis``, of real or complex z; its gradient at 0 is 0."""
 
@@ -149,8 +145,15 @@ class Backend(ABC):
     # --------------------------------------------------------------------------- composites
 
     def prepare(self, constant: NDArray[Any], kind: ConstantKind) -> NDArray[Any]:
-        """The layout in which this backend keeps a constant (a float64 or integer array)."""
-        return constant
+        """The layout in which this backend keeps a constant (a float64 or integer array).
+
+        Filters get a last axis of their own, for whatever :meth:`scale` of this backend makes of it.
+        """
+        return constant[..., None] if kind == "filter" else constant
+
+    def scale(self, z: Array, filters: Array) -> Array:
+        """Complex z times real filters, broadcast; the filters as :meth:`prepare` laid them out."""
+        return z * filters[..., 0]
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """``function`` compiled by the framework, where it has a compiler."""
@@ -191,7 +194,7 @@ class Backend(ABC):
         Parameters
         ----------
         spectrum : complex, shape (B, C, N_1, …, N_d).
-        filters : real, shape (P, W_1, …, W_d) -- ψ̂ in the window, 1/fold included.
+        filters : real, prepared, shape (P, W_1, …, W_d, ·) -- ψ̂ in the window, 1/fold included.
         segments : per axis the part of the spectrum that the window holds, W_k samples.
         fold : per axis W_k / n_k.
 
@@ -208,7 +211,9 @@ class Backend(ABC):
         total = None
         for block in itertools.product(*map(range, fold)):
             part = tuple(slice(b * n, (b + 1) * n) for b, n in zip(block, sizes, strict=True))
-            term = self.scale(spectrum[(slice(None), slice(None), None, *part)], filters[(..., *part)])
+            term = self.scale(
+                spectrum[(slice(None), slice(None), None, *part)], filters[(slice(None), *part)]
+            )
             total = term if total is None else total + term
         z = self.reshape(total, (-1, channels * self.shape(filters)[0], *sizes))
         return self.ifft(z, tuple(range(-d, 0)))
@@ -218,6 +223,37 @@ class Backend(ABC):
     ) -> Array:
         """|:meth:`bandpass`|, real: the hot loop of every scattering transform."""
         return self.modulus(self.bandpass(spectrum, filters, segments, fold))
+
+    def harmonic_modulus(
+        self, spectrum: Array, filters: Array, odd: bool, size: int | None, paired: bool
+    ) -> Array:
+        """√(Σ_m |x ⋆ ψ_m|²) over the harmonics of one degree l: invariant to rotation.
+
+        Parameters
+        ----------
+        spectrum : complex, shape (B, 1, N_1, …, N_d), or the half spectrum of real x.
+        filters : real, prepared, shape (M, N_1, …, N_d, ·) -- the real harmonics; ψ̂_m is (−i)^l times these.
+        odd : whether l is odd. It matters for the half spectrum only: a factor i there makes the
+            response real.
+        size : N_d if the spectrum is half of one, else None.
+        paired : the two filters are the real and imaginary part of one complex harmonic.
+
+        Returns
+        -------
+        real, shape (B, 1, N_1, …, N_d).
+
+        Source: Eickenberg et al. 2017, section 3.
+        """
+        axes = tuple(range(2 - len(self.shape(filters)), 0))
+        if size is not None and odd:
+            spectrum = spectrum * -1j
+        z = self.scale(spectrum[:, :, None], filters)
+        if size is not None:
+            return self.modulus(self.irfft(z, axes, size), axis=2)
+        z = self.ifft(z, axes)
+        if paired and self.shape(filters)[0] == 2:
+            return self.modulus(z[:, :, 0] - z[:, :, 1] * 1j)
+        return self.modulus(z, axis=2)
 
     def lowpass_subsample(
         self, x: Array, matrices: Sequence[Array], frames: Sequence[Array | None], counts: Sequence[int]
@@ -301,7 +337,18 @@ class Backend(ABC):
 
 
 #: The composites a backend may override for speed.
-COMPOSITES = ("prepare", "pad", "window", "bandpass", "bandpass_modulus", "lowpass_subsample", "filterbank", "wrap")
+COMPOSITES = (
+    "prepare",
+    "scale",
+    "pad",
+    "window",
+    "bandpass",
+    "bandpass_modulus",
+    "harmonic_modulus",
+    "lowpass_subsample",
+    "filterbank",
+    "wrap",
+)
 
 
 def _periods(start: int, stop: int, n: int) -> list[tuple[int, int]]:

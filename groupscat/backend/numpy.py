@@ -88,9 +88,6 @@ class NumPyBackend(Backend):
         z.real, z.imag = re, im
         return z
 
-    def scale(self, z: Array, weight: Array) -> Array:
-        return z * weight
-
     def modulus(self, z: Array, axis: int | None = None) -> Array:
         if axis is None:
             return np.abs(z)
@@ -119,23 +116,33 @@ class NumPyBackend(Backend):
     # filter sample stored twice, the product is one pass of real multiplications over (re, im) pairs.
 
     def prepare(self, constant: NDArray[Any], kind: ConstantKind) -> NDArray[Any]:
-        return np.repeat(constant, 2, axis=-1) if kind == "filter" else constant
+        return np.repeat(constant[..., None], 2, axis=-1) if kind == "filter" else constant
+
+    def scale(self, z: Array, filters: Array) -> Array:
+        return _complex(_pairs(z) * filters)
 
     def bandpass(
         self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
     ) -> Array:
-        d = len(fold)
-        spectrum = np.ascontiguousarray(self.window(spectrum, segments))
-        pairs = spectrum.view(spectrum.real.dtype)
-        sizes = [w // k for w, k in zip(filters.shape[1:], fold, strict=True)]
-        total = None
+        pairs = _pairs(self.window(spectrum, segments))
+        sizes = [w // k for w, k in zip(filters.shape[1:], fold, strict=False)]
+        total: NDArray[Any] | None = None
         for block in itertools.product(*map(range, fold)):
             part = tuple(slice(b * n, (b + 1) * n) for b, n in zip(block, sizes, strict=True))
-            term = pairs[(slice(None), slice(None), None, *part)] * filters[(..., *part)]
-            if total is None:
-                total = term
-            else:
-                total += term
+            term = pairs[(slice(None), slice(None), None, *part)] * filters[(slice(None), *part)]
+            total = term if total is None else np.add(total, term, out=total)
         assert total is not None
-        z = total.view(spectrum.dtype).reshape(-1, spectrum.shape[1] * len(filters), *sizes[:-1], sizes[-1] // 2)
-        return scipy.fft.ifftn(z, axes=tuple(range(-d, 0)), overwrite_x=True, workers=self._workers)
+        z = _complex(total).reshape(-1, spectrum.shape[1] * len(filters), *sizes)
+        axes = tuple(range(-len(fold), 0))
+        return scipy.fft.ifftn(z, axes=axes, overwrite_x=True, workers=self._workers)
+
+
+def _pairs(z: NDArray[Any]) -> NDArray[Any]:
+    """(re, im) as a last axis of length 2: a view where z is contiguous."""
+    z = np.ascontiguousarray(z)
+    return z.view(z.real.dtype).reshape(*z.shape, 2)
+
+
+def _complex(pairs: NDArray[Any]) -> NDArray[Any]:
+    """The inverse of :func:`_pairs`, a view."""
+    return pairs.view(np.result_type(pairs.dtype, np.complex64))[..., 0]

@@ -20,6 +20,11 @@ class Recipe(Protocol):
     @property
     def kind(self) -> ConstantKind: ...
 
+    @property
+    def size(self) -> int:
+        """Number of elements, known without building."""
+        ...
+
     def build(self) -> NDArray[Any]:
         """The array: float64, or int64 for an index."""
         ...
@@ -67,6 +72,10 @@ class FilterBlock:
     scale: float
     kind: ClassVar[ConstantKind] = "filter"
 
+    @property
+    def size(self) -> int:
+        return len(self.filters) * math.prod(w.width for w in self.windows)
+
     def build(self) -> NDArray[np.float64]:
         freqs, periods = [], []
         for n, w in zip(self.sizes, self.windows, strict=True):
@@ -97,7 +106,8 @@ class Averaging:
     width: int
 
     @property
-    def size(self) -> int:
+    def grid(self) -> int:
+        """Samples of the subsampled periodic axis."""
         return self.geometry.padded >> self.log2
 
     @property
@@ -140,16 +150,20 @@ class AveragingMatrix:
     averaging: Averaging
     kind: ClassVar[ConstantKind] = "matrix"
 
+    @property
+    def size(self) -> int:
+        return self.averaging.width * self.averaging.outputs
+
     def build(self) -> NDArray[np.float64]:
         a = self.averaging
-        window = Window(0, a.size, a.size)
+        window = Window(0, a.grid, a.grid)
         hat = FilterBlock((_along_axis(a.phi),), (a.geometry.padded,), (window,), a.alias, 1.0).build()[0]
         phi = np.fft.ifft(hat).real
         outputs = a.hop * np.arange(a.outputs)
         if a.frames == 1:
-            return np.asarray(phi[np.mod(a.first + outputs - np.arange(a.size)[:, None], a.size)])
+            return np.asarray(phi[np.mod(a.first + outputs - np.arange(a.grid)[:, None], a.grid)])
         lag = a.margin + outputs - np.arange(a.width)[:, None]
-        return np.asarray(np.where(2 * np.abs(lag) < a.size, phi[np.mod(lag, a.size)], 0.0))
+        return np.asarray(np.where(2 * np.abs(lag) < a.grid, phi[np.mod(lag, a.grid)], 0.0))
 
 
 @dataclass(frozen=True)
@@ -159,10 +173,14 @@ class FrameIndex:
     averaging: Averaging
     kind: ClassVar[ConstantKind] = "index"
 
+    @property
+    def size(self) -> int:
+        return self.averaging.frames * self.averaging.width
+
     def build(self) -> NDArray[np.int64]:
         a = self.averaging
         start = a.first - a.margin + np.arange(a.frames) * a.outputs * a.hop
-        return np.mod(start[:, None] + np.arange(a.width), a.size).ravel()
+        return np.mod(start[:, None] + np.arange(a.width), a.grid).ravel()
 
 
 @dataclass(frozen=True)
@@ -176,6 +194,10 @@ class MeanMatrix:
     log2: int
     total: bool = False
     kind: ClassVar[ConstantKind] = "matrix"
+
+    @property
+    def size(self) -> int:
+        return self.geometry.padded >> self.log2
 
     def build(self) -> NDArray[np.float64]:
         step = 2**self.log2
@@ -193,6 +215,10 @@ class PadIndex:
     padding: Padding
     kind: ClassVar[ConstantKind] = "index"
 
+    @property
+    def size(self) -> int:
+        return self.geometry.padded
+
     def build(self) -> NDArray[np.int64]:
         return self.geometry.indices(self.padding).astype(np.int64)
 
@@ -203,6 +229,10 @@ class Order:
 
     positions: tuple[int, ...]
     kind: ClassVar[ConstantKind] = "index"
+
+    @property
+    def size(self) -> int:
+        return len(self.positions)
 
     def build(self) -> NDArray[np.int64]:
         return np.array(self.positions, np.int64)

@@ -101,3 +101,13 @@ class Take(Op):
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         return xp.take(args[0], args[1], 1)
+
+
+@dataclass(frozen=True)
+class Power(Op):
+    """x^q of non-negative x."""
+
+    q: float
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return xp.power(args[0], self.q)

@@ -31,7 +31,7 @@ class Wavelet(Protocol):
     def sigma(self) -> tuple[float, ...]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Path:
     """One coefficient: ρ(…ρ(x ⋆ ψ_1) ⋆ ψ_2 …) ⋆ φ.
 
@@ -88,8 +88,13 @@ class Path:
         return tuple(x * rate if isinstance(x, float) else tuple(v * rate for v in x) for x in self.xi)
 
     @property
+    def l(self) -> int | None:
+        """Degree of the solid harmonics, for paths that have one."""
+        return getattr(self.wavelets[0], "l", None) if self.wavelets else None
+
+    @property
     def key(self) -> tuple[tuple[int, int], ...]:
-        """Sorts paths: order first, then wavelet by wavelet (and phase by phase)."""
+        """Index and phase of each wavelet."""
         return tuple(zip(self.n, self.phases, strict=True))
 
     def extended(self, wavelet: Wavelet, phase: int = 0) -> Path:
@@ -99,7 +104,12 @@ class Path:
     @property
     def identity(self) -> tuple[Any, ...]:
         """What tells this path from every other one of the same operator."""
-        return (self.key, self.power)
+        return (self.key, self.l, self.power)
+
+    @property
+    def rank(self) -> tuple[Any, ...]:
+        """Sorts the paths of an operator into their published order."""
+        return (self.order, self.key, self.l or 0)
 
     def located(self, rows: Mapping[tuple[Any, ...], int], rate: float | None) -> Path:
         """The path with the row of its parent, looked up by identity, and the sampling rate."""
@@ -117,7 +127,12 @@ class Path:
             row["hz"] = self.hz
         if any(self.phases):
             row["phase"] = self.phases
+        if self.power is not None:
+            row |= {"l": self.l, "q": self.power}
         return row | {"parent": self.parent}
+
+    def __repr__(self) -> str:
+        return f"Path({', '.join(f'{k}={_short(v)}' for k, v in self.row().items())})"
 
 
 @dataclass(frozen=True)
@@ -169,6 +184,7 @@ class Paths:
         return pandas.DataFrame([_flat(path) for path in self.rows])
 
     def __str__(self) -> str:
+        """The first and last rows as a table."""
         shown = self.rows if len(self) <= 24 else (*self.rows[:16], *self.rows[-4:])
         rows = [{k: _short(v) for k, v in path.row().items()} for path in shown]
         names = list(dict.fromkeys(name for row in rows for name in row))

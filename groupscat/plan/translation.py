@@ -151,7 +151,7 @@ class Lowering:
     def finish(self, rate: float | None, is_complex: bool = False) -> Plan:
         """Sort the paths; join all outputs in one register if they share a grid."""
         found = [path for _, paths in self.outputs for path in paths]
-        order = sorted(range(len(found)), key=lambda k: (found[k].order, found[k].key))
+        order = sorted(range(len(found)), key=lambda k: found[k].rank)
         row = {k: i for i, k in enumerate(order)}
         rows = {found[k].identity: i for k, i in row.items()}
         table = Paths(tuple(found[k].located(rows, rate) for k in order))

@@ -1,0 +1,7 @@
+"""Public operators: checked arguments in, a plan inside, coefficients out."""
+
+from groupscat.scattering.harmonic import HarmonicScattering3D
+from groupscat.scattering.operator import Operator
+from groupscat.scattering.translation import Scattering, Scattering1D, Scattering2D, Scattering3D
+
+__all__ = ["HarmonicScattering3D", "Operator", "Scattering", "Scattering1D", "Scattering2D", "Scattering3D"]

@@ -58,3 +58,37 @@ class Bank:
 def fft_frequencies(shape: tuple[int, ...]) -> list[NDArray[np.float64]]:
     """Frequencies of a discrete Fourier transform per axis, cycles/sample, in [−½, ½)."""
     return [np.fft.fftfreq(n) for n in shape]
+
+
+@dataclass(frozen=True)
+class SampledBank:
+    """A bank sampled on a periodic grid, made when asked for.
+
+    Spectra have the grid's shape in the order of ``numpy.fft.fftfreq``; in space the origin is at index 0.
+
+    >>> from groupscat.wavelets.oriented import oriented_bank
+    >>> filters = SampledBank(oriented_bank(2, J=2, L=4, T=4), (16, 16))
+    >>> filters.phi.shape, filters.psi(1).shape
+    ((16, 16), (8, 16, 16))
+    """
+
+    bank: Bank
+    grid: tuple[int, ...]
+
+    @property
+    def phi(self) -> NDArray[np.float64]:
+        """Spectrum of the low-pass, real, shape (*grid)."""
+        return self.bank.phi.hat(fft_frequencies(self.grid), size=self.grid)
+
+    def psi(self, order: int = 1) -> NDArray[np.float64]:
+        """Spectra of the wavelets of one order, real, shape (wavelets, *grid)."""
+        freqs = fft_frequencies(self.grid)
+        return np.stack([w.hat(freqs, size=self.grid) for w in self.bank.wavelets(order)])
+
+    def psi_space(self, order: int = 1) -> NDArray[np.complex128]:
+        """The wavelets of one order in space, complex, shape (wavelets, *grid)."""
+        return np.asarray(np.fft.ifftn(self.psi(order), axes=tuple(range(1, 1 + len(self.grid)))))
+
+    def phi_space(self) -> NDArray[np.float64]:
+        """The low-pass in space, shape (*grid)."""
+        return np.asarray(np.fft.ifftn(self.phi).real)

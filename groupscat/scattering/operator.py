@@ -1,0 +1,240 @@
+"""What every operator does: check its input, run its plan on the input's backend, hand out the result."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+from groupscat.backend import Array, Backend, backend_of
+from groupscat.errors import ArgumentError, DtypeError, NotFiniteError, ShapeError
+from groupscat.execute import run_batched
+from groupscat.plan.paths import Path, Paths
+from groupscat.plan.plan import Plan
+from groupscat.scattering.arguments import choice
+
+OUT_TYPES = ("array", "list", "dict")
+
+#: Element type to compute in. Integers are converted: up to 16 bits exactly to float32, above to float64.
+#: Half precision is computed in float32 and returned as it came: no CPU has half-precision FFTs.
+COMPUTE = {
+    "float32": "float32",
+    "float64": "float64",
+    "complex64": "float32",
+    "complex128": "float64",
+    "float16": "float32",
+    "bfloat16": "float32",
+    "bool": "float32",
+    **{f"{u}int{bits}": "float32" for u in ("", "u") for bits in (8, 16)},
+    **{f"{u}int{bits}": "float64" for u in ("", "u") for bits in (32, 64)},
+}
+HALF = ("float16", "bfloat16")
+COMPLEX = {"float32": "complex64", "float64": "complex128"}
+
+
+class Operator(ABC):
+    """A fixed transform of signals of one shape. Calling it follows the array: same framework and device.
+
+    Attributes
+    ----------
+    shape : the trailing shape of its input. paths : the table of its coefficients.
+    plan : the operations it runs. config : the arguments it was built with.
+    """
+
+    shape: tuple[int, ...]
+    out_type: str
+    check_finite: bool
+    complex_input: bool
+    config: dict[str, Any]
+    _hint: ClassVar[str] = "x.shape == (..., {shape})"
+
+    def __init__(self, config: dict[str, Any], out_type: str, check_finite: bool, complex_input: bool) -> None:
+        self.config = config
+        self.out_type = choice("out_type", out_type, OUT_TYPES)
+        self.check_finite = check_finite
+        self.complex_input = complex_input
+        self._constants: dict[Any, dict[str, Array]] = {}
+        self._lock = threading.Lock()
+        if out_type == "array" and len(self.plan.outputs) > 1:
+            raise ArgumentError(
+                "Without averaging (T=0) the paths are sampled at different rates and do not fit in one "
+                'array: pass out_type="list" or "dict", or a common stride, for example stride=1.'
+            )
+
+    @cached_property
+    @abstractmethod
+    def plan(self) -> Plan:
+        """The operations and the table of paths."""
+
+    @property
+    def paths(self) -> Paths:
+        """One row per coefficient, in the order of the path axis: order, j, theta, xi, parent …"""
+        return self.plan.paths
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Trailing shape of the array that a call returns (out_type "array")."""
+        return self.plan.register[self.plan.outputs[0][0]].space.shape
+
+    # ------------------------------------------------------------------------------------- calling
+
+    def __call__(self, x: Array) -> Any:
+        """Transform x, shape (..., *self.shape), of any framework.
+
+        Returns
+        -------
+        ``out_type="array"``: an array (..., *self.output_shape), same framework, device and precision;
+        ``"list"``: one dict per path, its coefficients under ``"coef"``;
+        ``"dict"``: coefficients by path, keyed by the tuple of wavelet indices.
+
+        Raises
+        ------
+        ShapeError, DtypeError, NotFiniteError (with ``check_finite=True``).
+        """
+        backend = backend_of(x)
+        data, kept = self.ingest(x, backend)
+        precision = COMPUTE[backend.dtype(data)]
+        constants = self.constants(backend, precision, data)
+        return self.compute(data, kept, backend, constants)
+
+    def ingest(self, x: Array, backend: Backend) -> tuple[Array, str]:
+        """Check x and convert it to the type the plan computes in; also the type to return."""
+        shape, dtype = backend.shape(x), backend.dtype(x)
+        d = len(self.shape)
+        if tuple(shape[-d:]) != self.shape:
+            raise ShapeError(self._shape_message(tuple(shape)))
+        if dtype not in COMPUTE:
+            raise DtypeError(f"x has dtype {dtype}; expected one of {', '.join(COMPUTE)}. Convert x first.")
+        if dtype.startswith("complex") and not self.complex_input:
+            raise DtypeError(
+                f"x is {dtype}, but this {type(self).__name__} was built for real input, whose negative "
+                "frequencies are redundant. Build it with complex_input=True, or pass x.real."
+            )
+        precision = COMPUTE[dtype]
+        x = backend.cast(x, COMPLEX[precision] if self.complex_input else precision)
+        if self.check_finite and not backend.is_tracing(x) and not backend.all_finite(x):
+            raise NotFiniteError("x holds NaN or infinity; clean it, or pass check_finite=False to let them through.")
+        return x, dtype if dtype in HALF else precision
+
+    def constants(self, backend: Backend, precision: str, like: Array) -> dict[str, Array]:
+        """The plan's constants on the device of ``like``, built once per (backend, device, precision)."""
+        key = (backend.name, backend.device(like), precision)
+        found = self._constants.get(key)
+        if found is None:
+            with self._lock:
+                found = self._constants.get(key)
+                if found is None:
+                    found = {
+                        name: constant(backend, recipe, precision, like) for name, recipe in self.plan.constants
+                    }
+                    self._constants[key] = found
+        return found
+
+    def compute(self, x: Array, kept: str, backend: Backend, constants: dict[str, Array]) -> Any:
+        """Run the plan on checked data; ``kept``: the element type to return real results in."""
+        leading = tuple(backend.shape(x)[: -len(self.shape)])
+        flat = backend.reshape(x, (-1 if 0 not in leading else 0, 1, *self.shape))
+        itemsize = 8 if COMPUTE[backend.dtype(x)] == "float64" else 4
+        outputs = run_batched(self.plan, flat, constants, backend, itemsize)
+        if kept in HALF:
+            outputs = tuple(backend.cast(y, kept) for y in outputs)
+        return self.package(outputs, leading, backend)
+
+    def package(self, outputs: tuple[Array, ...], leading: tuple[int, ...], backend: Backend) -> Any:
+        """The plan's outputs, (B, paths, *grid) each, as ``out_type`` asks."""
+        outputs = tuple(backend.reshape(y, (*leading, *backend.shape(y)[1:])) for y in outputs)
+        if self.out_type == "array":
+            return self.arrange(outputs[0], leading, backend)
+        axis = len(leading)
+        coefs: dict[int, Array] = {}
+        for y, (_, rows) in zip(outputs, self.plan.outputs, strict=True):
+            for k, row in enumerate(rows):
+                coefs[row] = y[(*(slice(None),) * axis, k)]
+        if self.out_type == "dict":
+            return {_key(self.paths[row]): coefs[row] for row in range(len(self.paths))}
+        return [{"coef": coefs[row], **self.paths[row].row()} for row in range(len(self.paths))]
+
+    def arrange(self, y: Array, leading: tuple[int, ...], backend: Backend) -> Array:
+        """The final layout of the array output."""
+        return y
+
+    # ----------------------------------------------------------------------------------- describing
+
+    def _shape_message(self, got: tuple[int, ...]) -> str:
+        name, d = type(self).__name__, len(self.shape)
+        message = f"{name} was built for shape {self.shape} but x has "
+        message += f"trailing shape {got[-d:]}." if len(got) >= d else f"shape {got}, fewer than {d} axes."
+        sizes = ", ".join(map(str, self.shape))
+        message += f"\nPass batch and channels first: x.shape == (..., {sizes})"
+        if len(got) >= d and min(got[-d:], default=0) > 0:
+            new = got[-d:] if d > 1 else f"{got[-1]}"
+            message += f"; or build {name}(shape={new})"
+        return message + "."
+
+    @property
+    def constant_bytes(self) -> int:
+        """Memory of the filters and matrices in float32."""
+        return 4 * sum(recipe.size * (2 if recipe.kind == "index" else 1) for _, recipe in self.plan.constants)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{k}={v!r}" for k, v in self.config.items())
+        return f"{type(self).__name__}({arguments})"
+
+    def __str__(self) -> str:
+        paths = self.paths
+        orders: list[int] = paths.column("order")
+        counts = ", ".join(f"{orders.count(m)} of order {m}" for m in sorted(set(orders)))
+        if len(self.plan.outputs) == 1:
+            out = f"(..., {', '.join(map(str, self.output_shape))})"
+        else:
+            out = f"{len(paths)} arrays, each at its own sampling"
+        per_signal = 4 * self.plan.peak_floats
+        return (
+            f"{self!r}\n"
+            f"  input   (..., {', '.join(map(str, self.shape))})\n"
+            f"  output  {out}\n"
+            f"  paths   {len(paths)}: {counts}\n"
+            f"  memory  {_bytes(self.constant_bytes)} of constants, up to {_bytes(per_signal)} per signal "
+            "while computing (float32)"
+        )
+
+    # --------------------------------------------------------------------------- copying and saving
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _rebuild, (type(self), self.config)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same operator with some constructor arguments changed."""
+        return type(self)(**{**self.config, **changes})
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Operator) and self.config == other.config
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.plan))
+
+
+def constant(backend: Backend, recipe: Any, precision: str, like: Array | None) -> Array:
+    """Build one constant, in the backend's layout, at a precision, on the device of ``like``."""
+    values = backend.prepare(recipe.build(), recipe.kind)
+    dtype = "int64" if recipe.kind == "index" else precision
+    return backend.asarray(values.astype(dtype, copy=False), dtype=dtype, like=like)
+
+
+def _rebuild(cls: type[Operator], config: dict[str, Any]) -> Operator:
+    return cls(**config)  # type: ignore[call-arg]
+
+
+def _key(path: Path) -> tuple[Any, ...]:
+    key: tuple[Any, ...] = path.key if any(path.phases) else path.n
+    return key if path.power is None else (*key, path.power)
+
+
+def _bytes(n: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} GB"
