@@ -14,8 +14,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from numpy.typing import NDArray
+
+from groupscat.errors import DeviceError
 
 Array = Any
 #: Slices [start, stop) of an axis, concatenated in order; None means the whole axis.
@@ -46,6 +47,21 @@ class Backend(ABC):
     @abstractmethod
     def asarray(self, x: object, dtype: str | None = None, like: Array | None = None) -> Array:
         """An array of this framework, on the device of ``like``; no copy where none is needed."""
+
+    def put(self, x: NDArray[Any], dtype: str, device: str | None = None) -> Array:
+        """A host array on a device by name ("cpu", "cuda:1"; None: the framework's default).
+
+        Raises
+        ------
+        DeviceError : there is no such device.
+        """
+        if device not in (None, "cpu"):
+            raise DeviceError(f"device={device!r}: the {self.name} backend computes on the CPU only.")
+        return self.asarray(x, dtype=dtype)
+
+    def devices(self) -> tuple[str, ...]:
+        """The devices that :meth:`put` accepts, with a description each where there is one."""
+        return ("cpu",)
 
     @abstractmethod
     def to_numpy(self, x: Array) -> NDArray[Any]:
@@ -277,7 +293,9 @@ class Backend(ABC):
         Source: Mallat 2016, eq. 9 and 13.
         """
         if self.is_complex(x):
-            re, im = (self.lowpass_subsample(p, matrices, frames, counts) for p in (self.real(x), self.imag(x)))
+            re, im = (
+                self.lowpass_subsample(p, matrices, frames, counts) for p in (self.real(x), self.imag(x))
+            )
             return self.complex(re, im)
         for axis in reversed(range(-len(counts), 0)):
             x = self.moveaxis(x, axis, -1)
@@ -326,14 +344,17 @@ class Backend(ABC):
         for axis, r, n in zip(range(-len(radius), 0), radius, sizes, strict=True):
             left, right = _periods(-r, 0, n), _periods(n, n + r, n)
             if r:
-                x = self.window(x, [None] * (len(radius) + axis) + [(*left, (0, n), *right)] + [None] * (-1 - axis))
+                x = self.window(
+                    x, [None] * (len(radius) + axis) + [(*left, (0, n), *right)] + [None] * (-1 - axis)
+                )
         return x
 
     @property
     def generic(self) -> Backend:
         """This backend with every composite in its generic body: what overrides are tested against."""
         bodies = {name: getattr(Backend, name) for name in COMPOSITES}
-        return type(f"Generic{type(self).__name__}", (type(self),), bodies)()
+        generic: Backend = type(f"Generic{type(self).__name__}", (type(self),), bodies)()
+        return generic
 
 
 #: The composites a backend may override for speed.

@@ -21,7 +21,9 @@ class NumPyBackend(Backend):
     chunk_bytes = 4 << 20
 
     def __init__(self) -> None:
-        self._workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._workers = (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
 
     def owns(self, x: object) -> bool:
         return isinstance(x, np.ndarray | np.generic)

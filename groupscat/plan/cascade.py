@@ -53,7 +53,8 @@ class FilterBank(Op):
     def __call__(self, xp: Backend, *args: Array) -> Array:
         if xp.is_complex(args[0]):
             raise ArgumentError('method="cascade" filters real arrays, but rho returned a complex one.')
-        return xp.filterbank(*args, stride=2)
+        x, kernels = args
+        return xp.filterbank(x, kernels, stride=2)
 
 
 @dataclass(frozen=True)

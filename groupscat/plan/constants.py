@@ -180,7 +180,7 @@ class FrameIndex:
     def build(self) -> NDArray[np.int64]:
         a = self.averaging
         start = a.first - a.margin + np.arange(a.frames) * a.outputs * a.hop
-        return np.mod(start[:, None] + np.arange(a.width), a.grid).ravel()
+        return np.asarray(np.mod(start[:, None] + np.arange(a.width), a.grid).ravel(), np.int64)
 
 
 @dataclass(frozen=True)

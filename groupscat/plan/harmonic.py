@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from groupscat.backend.base import Array, Backend, ConstantKind
 from groupscat.plan.geometry import AxisGeometry
 from groupscat.plan.ops import Op, Power
-from groupscat.plan.paths import Path
 from groupscat.plan.plan import Plan
 from groupscat.plan.translation import Lowering, Node, Output
+from groupscat.wavelets.bank import fft_frequencies
 from groupscat.wavelets.harmonic import SolidHarmonic
 from groupscat.wavelets.morlet import Gabor
 
@@ -41,9 +41,9 @@ class HarmonicBlock:
         return self.filter.count * first * second * (last // 2 + 1 if self.half else last)
 
     def build(self) -> NDArray[np.float64]:
-        freqs = [np.fft.fftfreq(n) for n in self.sizes]
+        freqs = fft_frequencies(self.sizes)
         if self.half:
-            freqs[-1] = np.fft.rfftfreq(self.sizes[-1])
+            freqs[-1] = np.abs(freqs[-1][: self.sizes[-1] // 2 + 1])
         return self.filter.hat(freqs)
 
 
@@ -56,7 +56,8 @@ class HarmonicModulus(Op):
     paired: bool
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
-        return xp.harmonic_modulus(*args, odd=self.odd, size=self.size, paired=self.paired)
+        spectrum, filters = args
+        return xp.harmonic_modulus(spectrum, filters, self.odd, self.size, self.paired)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def harmonic_plan(
 
     def bank(l: int, above: int) -> list[SolidHarmonic]:
         return [
-            SolidHarmonic(j, l, sigma_0 * 2**j, single=not rotation_covariant) for j in range(above + 1, J + 1)
+            SolidHarmonic(j, l, sigma_0 * 2**j, single=not rotation_covariant)
+            for j in range(above + 1, J + 1)
         ]
 
     def is_half(psi: SolidHarmonic) -> bool:
@@ -131,4 +133,3 @@ def harmonic_plan(
     for l in range(L + 1):
         expand(root, l, spectra)
     return low.finish(None)
-

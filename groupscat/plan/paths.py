@@ -83,7 +83,9 @@ class Path:
     def hz(self) -> tuple[float | tuple[float, ...], ...]:
         """Centre frequencies in Hz. Raises ArgumentError where no sampling rate was given."""
         if self.rate is None:
-            raise ArgumentError("Frequencies in Hz need a sampling rate: build the operator with sampling_rate=….")
+            raise ArgumentError(
+                "Frequencies in Hz need a sampling rate: build the operator with sampling_rate=…."
+            )
         rate = self.rate
         return tuple(x * rate if isinstance(x, float) else tuple(v * rate for v in x) for x in self.xi)
 
@@ -163,7 +165,9 @@ class Paths:
     def column(self, name: str) -> list[Any]:
         """One attribute of every path, for example ``"order"``, ``"j"``, ``"xi"`` or ``"hz"``."""
         if not hasattr(Path, name) and name not in Path.__dataclass_fields__:
-            raise ArgumentError(f"Paths have no column {name!r}; try order, n, j, theta, xi, sigma, hz, parent.")
+            raise ArgumentError(
+                f"Paths have no column {name!r}; try order, n, j, theta, xi, sigma, hz, parent."
+            )
         return [getattr(path, name) for path in self.rows]
 
     def where(self, condition: Callable[[Path], bool]) -> list[int]:

@@ -54,9 +54,9 @@ class Plan:
     def schedule(self) -> tuple[tuple[Op, tuple[str, ...]], ...]:
         """Each operation with the registers that nobody reads after it."""
         keep = {name for name, _ in self.outputs} | {name for name, _ in self.constants}
-        last: dict[str, int] = {name: -1 for name in self.inputs}
+        last: dict[str, int] = dict.fromkeys(self.inputs, -1)
         for k, op in enumerate(self.ops):
-            last |= {name: k for name in (*op.srcs, op.dst)}
+            last |= dict.fromkeys((*op.srcs, op.dst), k)
         free: list[list[str]] = [[] for _ in self.ops]
         for name, k in last.items():
             if name not in keep and k >= 0:
@@ -81,11 +81,15 @@ class Plan:
         return max(r.floats for _, r in self.registers)
 
     def __str__(self) -> str:
-        lines = [f"plan: {len(self.ops)} operations, {len(self.constants)} constants, {len(self.paths)} paths"]
+        lines = [
+            f"plan: {len(self.ops)} operations, {len(self.constants)} constants, {len(self.paths)} paths"
+        ]
         for name in self.inputs:
             lines.append(f"  {name}: {self.register[name].space}")
         for op in self.ops:
-            lines.append(f"  {op.dst} ← {type(op).__name__}({', '.join(op.srcs)}): {self.register[op.dst].space}")
+            lines.append(
+                f"  {op.dst} ← {type(op).__name__}({', '.join(op.srcs)}): {self.register[op.dst].space}"
+            )
         return "\n".join(lines)
 
 

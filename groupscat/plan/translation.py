@@ -87,7 +87,12 @@ class Lowering:
         return f"{stem}.{len(self.builder.ops)}"
 
     def emit(
-        self, op: Op, channels: int, log2: tuple[int, ...], is_complex: bool = False, sizes: tuple[int, ...] | None = None
+        self,
+        op: Op,
+        channels: int,
+        log2: tuple[int, ...],
+        is_complex: bool = False,
+        sizes: tuple[int, ...] | None = None,
     ) -> str:
         """Append an operation whose result lives on the padded grid subsampled by 2^log2."""
         steps = tuple(2**k for k in log2)

@@ -19,7 +19,7 @@ def integer(name: str, value: Any, least: int) -> int:
         raise ArgumentError(f"{name}={value!r}: expected an integer ≥ {least}.") from None
     if number < least:
         raise ArgumentError(f"{name}={number}: expected an integer ≥ {least}.")
-    return number
+    return int(number)
 
 
 def shape_of(shape: Any, ndim: int | None) -> tuple[int, ...]:
@@ -44,16 +44,17 @@ def shape_of(shape: Any, ndim: int | None) -> tuple[int, ...]:
 def scale(J: Any, shape: tuple[int, ...]) -> int:
     """J ≥ 1 with 2^J no larger than any side."""
     J = integer("J", J, 1)
-    if 2**J > min(shape):
+    if min(shape) < 2**J:
         largest = min(shape).bit_length() - 1
         way_out = f"use J ≤ {largest}" if largest >= 1 else "the signal is too small for any J"
         raise ArgumentError(
-            f"J={J}: the largest wavelet scale 2^J = {2**J} exceeds the side {min(shape)} of shape={shape}; {way_out}."
+            f"J={J}: the largest wavelet scale 2^J = {2**J} exceeds the side {min(shape)} of "
+            f"shape={shape}; {way_out}."
         )
     return J
 
 
-def choice(name: str, value: Any, options: Sequence[str]) -> Any:
+def choice(name: str, value: Any, options: Sequence[str | None]) -> Any:
     """``value`` if it is one of ``options``."""
     if value not in options:
         raise ArgumentError(f"{name}={value!r}: expected one of {', '.join(map(repr, options))}.")

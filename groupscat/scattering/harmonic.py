@@ -89,8 +89,20 @@ class HarmonicScattering3D(Operator):
             "rotation_covariant": self.rotation_covariant,
             "integral_powers": self.integral_powers,
         }
-        extra = {"order_0": self.order_0, "T": T, "stride": stride, "out_type": out_type, "check_finite": check_finite}
-        default = {"order_0": False, "T": "global", "stride": None, "out_type": "array", "check_finite": False}
+        extra = {
+            "order_0": self.order_0,
+            "T": T,
+            "stride": stride,
+            "out_type": out_type,
+            "check_finite": check_finite,
+        }
+        default = {
+            "order_0": False,
+            "T": "global",
+            "stride": None,
+            "out_type": "array",
+            "check_finite": False,
+        }
         config |= {k: v for k, v in extra.items() if v != default[k]}
         super().__init__(config, out_type, check_finite, complex_input=False)
 

@@ -50,7 +50,9 @@ class Operator(ABC):
     config: dict[str, Any]
     _hint: ClassVar[str] = "x.shape == (..., {shape})"
 
-    def __init__(self, config: dict[str, Any], out_type: str, check_finite: bool, complex_input: bool) -> None:
+    def __init__(
+        self, config: dict[str, Any], out_type: str, check_finite: bool, complex_input: bool
+    ) -> None:
         self.config = config
         self.out_type = choice("out_type", out_type, OUT_TYPES)
         self.check_finite = check_finite
@@ -115,7 +117,9 @@ class Operator(ABC):
         precision = COMPUTE[dtype]
         x = backend.cast(x, COMPLEX[precision] if self.complex_input else precision)
         if self.check_finite and not backend.is_tracing(x) and not backend.all_finite(x):
-            raise NotFiniteError("x holds NaN or infinity; clean it, or pass check_finite=False to let them through.")
+            raise NotFiniteError(
+                "x holds NaN or infinity; clean it, or pass check_finite=False to let them through."
+            )
         return x, dtype if dtype in HALF else precision
 
     def constants(self, backend: Backend, precision: str, like: Array) -> dict[str, Array]:
@@ -127,7 +131,8 @@ class Operator(ABC):
                 found = self._constants.get(key)
                 if found is None:
                     found = {
-                        name: constant(backend, recipe, precision, like) for name, recipe in self.plan.constants
+                        name: constant(backend, recipe, precision, like)
+                        for name, recipe in self.plan.constants
                     }
                     self._constants[key] = found
         return found
@@ -176,7 +181,9 @@ class Operator(ABC):
     @property
     def constant_bytes(self) -> int:
         """Memory of the filters and matrices in float32."""
-        return 4 * sum(recipe.size * (2 if recipe.kind == "index" else 1) for _, recipe in self.plan.constants)
+        return 4 * sum(
+            recipe.size * (2 if recipe.kind == "index" else 1) for _, recipe in self.plan.constants
+        )
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{k}={v!r}" for k, v in self.config.items())
@@ -224,7 +231,7 @@ def constant(backend: Backend, recipe: Any, precision: str, like: Array | None) 
 
 
 def _rebuild(cls: type[Operator], config: dict[str, Any]) -> Operator:
-    return cls(**config)  # type: ignore[call-arg]
+    return cls(**config)
 
 
 def _key(path: Path) -> tuple[Any, ...]:

@@ -99,22 +99,28 @@ class Scattering(Operator):
         unknown = options.keys() - Options.__annotations__.keys()
         if unknown:
             known = ", ".join(sorted(Options.__annotations__))
-            raise TypeError(f"{type(self).__name__} has no argument {sorted(unknown)[0]!r}; options: {known}.")
+            raise TypeError(
+                f"{type(self).__name__} has no argument {sorted(unknown)[0]!r}; options: {known}."
+            )
         self.shape = shape_of(shape, self._ndim)
         self.J = scale(J, self.shape)
         self.max_order = integer("max_order", max_order, 0)
         self.Q = _pair(Q)
         d = len(self.shape)
         if d > 1 and Q != 1:
-            raise ArgumentError(f"Q={Q!r} belongs to 1-D signals; in {d}-D choose L, the number of orientations.")
+            raise ArgumentError(
+                f"Q={Q!r} belongs to 1-D signals; in {d}-D choose L, the number of orientations."
+            )
         if d == 1 and L is not None:
-            raise ArgumentError(f"L={L!r} belongs to images and volumes; in 1-D choose Q, wavelets per octave.")
+            raise ArgumentError(
+                f"L={L!r} belongs to images and volumes; in 1-D choose Q, wavelets per octave."
+            )
         self.L = 0 if d == 1 else integer("L", DEFAULT_L[d] if L is None else L, 1)
         self.T = averaging_scale(T, self.J, self.shape)
         self.oversampling = integer("oversampling", options.get("oversampling", 0), 0)
         self.padding: Padding = choice("padding", options.get("padding", "reflect"), PADDINGS)
         self.rho = make_rho(options.get("rho", "modulus"), options.get("phases", 4))
-        self.normalize = choice("normalize", options.get("normalize"), (None, "littlewood-paley"))  # type: ignore[arg-type]
+        self.normalize = choice("normalize", options.get("normalize"), (None, "littlewood-paley"))
         self.method = choice("method", options.get("method", "fourier"), ("fourier", "cascade"))
         self.exact_padding = bool(options.get("exact_padding", False))
         self.sampling_rate = _rate(options.get("sampling_rate"))
@@ -193,7 +199,9 @@ class Scattering(Operator):
 
     def _cascade_plan(self) -> Plan:
         if self.complex_input:
-            raise ArgumentError('method="cascade" filters real signals; use method="fourier" for complex_input=True.')
+            raise ArgumentError(
+                'method="cascade" filters real signals; use method="fourier" for complex_input=True.'
+            )
         if self.oversampling or self.output.stride not in (None, 2**self.J):
             raise ArgumentError(
                 f'method="cascade" subsamples by 2 at each of its J={self.J} scales, so its outputs are 2^J = '
@@ -254,9 +262,7 @@ class Scattering1D(Scattering):
         out_type: str = "array",
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            J, shape, Q=Q, T=T, stride=stride, max_order=max_order, out_type=out_type, **options
-        )
+        super().__init__(J, shape, Q=Q, T=T, stride=stride, max_order=max_order, out_type=out_type, **options)
 
 
 class Scattering2D(Scattering):
@@ -284,9 +290,7 @@ class Scattering2D(Scattering):
         stride: int | None = None,
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            J, shape, L=L, T=T, stride=stride, max_order=max_order, out_type=out_type, **options
-        )
+        super().__init__(J, shape, L=L, T=T, stride=stride, max_order=max_order, out_type=out_type, **options)
 
 
 class Scattering3D(Scattering):
@@ -315,9 +319,7 @@ class Scattering3D(Scattering):
         stride: int | None = None,
         **options: Unpack[Options],
     ) -> None:
-        super().__init__(
-            J, shape, L=L, T=T, stride=stride, max_order=max_order, out_type=out_type, **options
-        )
+        super().__init__(J, shape, L=L, T=T, stride=stride, max_order=max_order, out_type=out_type, **options)
 
 
 def _pair(Q: Any) -> tuple[int, int]:
@@ -338,14 +340,16 @@ def averaging_scale(T: Any, J: int, shape: tuple[int, ...]) -> int | Literal["gl
     T = integer("T", T, 0)
     if max(shape) < T:
         raise ArgumentError(f'T={T} exceeds the signal ({max(shape)} samples); for its mean pass T="global".')
-    return T
+    return int(T)
 
 
 def output_of(T: int | Literal["global"], stride: Any, oversampling: int, total: bool = False) -> Output:
     """What T and stride ask for; ``total``: "global" means the integral, not the mean."""
     if T == "global":
         if stride is not None:
-            raise ArgumentError(f'stride={stride} has no meaning with T="global", which leaves one value per path.')
+            raise ArgumentError(
+                f'stride={stride} has no meaning with T="global", which leaves one value per path.'
+            )
         return Output("integral" if total else "mean", None)
     if stride is not None:
         stride = power_of_two("stride", stride)

@@ -44,9 +44,7 @@ class Bank:
         """The bank scaled so that its Littlewood-Paley sum is at most 1 at every order, for real input."""
         from groupscat.wavelets.littlewood_paley import littlewood_paley
 
-        worst = max(
-            littlewood_paley(self, shape, order=m + 1).upper for m in range(len(self.psi))
-        )
+        worst = max(littlewood_paley(self, shape, order=m + 1).upper for m in range(len(self.psi)))
         factor = worst**-0.5
         return replace(
             self,
@@ -57,7 +55,7 @@ class Bank:
 
 def fft_frequencies(shape: tuple[int, ...]) -> list[NDArray[np.float64]]:
     """Frequencies of a discrete Fourier transform per axis, cycles/sample, in [−½, ½)."""
-    return [np.fft.fftfreq(n) for n in shape]
+    return [np.asarray(np.fft.fftfreq(n), np.float64) for n in shape]
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class CascadeBank:
         if not self.normalised:
             return 1.0
         grid = (64 if self.ndim < 3 else 24,) * self.ndim
-        return layer_sum(self._low, self._band, grid).upper ** -0.5
+        return float(layer_sum(self._low, self._band, grid).upper ** -0.5)
 
     def equivalent(self, level: int) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
         """φ_level and ψ_{level,1…K} at the finest grid, by eq. 18: filters of layer i spread by 2^{i−1}.
@@ -116,7 +116,7 @@ class CascadeBank:
         -------
         phi : real, shape (taps, …). psi : complex, shape (voices, taps, …). Odd sizes, centred.
         """
-        phi = np.ones((1,) * self.ndim)
+        phi = np.ones((1,) * self.ndim, complex)
         for i in range(level - 1):
             phi = _convolve(phi, _spread(self.low, 2**i))
         last = 2 ** (level - 1)
@@ -147,7 +147,9 @@ def _energy(psi: NDArray[np.complex128], grid: tuple[int, ...]) -> NDArray[np.fl
     return np.asarray((energy + energy[mirror]) / 2)
 
 
-def _spectrum(w: NDArray[np.complex128] | NDArray[np.float64], grid: tuple[int, ...]) -> NDArray[np.complex128]:
+def _spectrum(
+    w: NDArray[np.complex128] | NDArray[np.float64], grid: tuple[int, ...]
+) -> NDArray[np.complex128]:
     """Transform of a small filter wrapped on the grid (its position only turns the phase)."""
     wrapped = np.zeros(grid, complex)
     index = np.ix_(*(np.arange(n) % size for n, size in zip(w.shape, grid, strict=True)))

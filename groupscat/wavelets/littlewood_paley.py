@@ -48,7 +48,9 @@ def littlewood_paley(
     Source: Mallat 2016, section 4.2; Bruna & Mallat 2013, eq. 4.
     """
     freqs = fft_frequencies(shape)
-    psi = sum(w.hat(freqs, size=shape) ** 2 for w in bank.wavelets(order))
+    psi = np.zeros(shape)
+    for w in bank.wavelets(order):
+        psi += w.hat(freqs, size=shape) ** 2
     if real_input:
         mirror = np.ix_(*(-np.arange(n) % n for n in shape))
         psi = (psi + psi[mirror]) / 2

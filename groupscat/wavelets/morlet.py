@@ -153,9 +153,7 @@ class Gabor:
             for f, c, r, p in zip(freqs, centre, reach, periods, strict=True)
         ]
         for shift in itertools.product(*shifts):
-            distance = [
-                f + m * p - c for f, m, p, c in zip(freqs, shift, periods, centre, strict=True)
-            ]
+            distance = [f + m * p - c for f, m, p, c in zip(freqs, shift, periods, centre, strict=True)]
             runs = [_runs(np.abs(d) <= r) for d, r in zip(distance, reach, strict=True)]
             for box in itertools.product(*runs):
                 near = [d[part] for d, part in zip(distance, box, strict=True)]

@@ -37,9 +37,7 @@ def oriented_bank(ndim: int, J: int, L: int, T: float, negative: bool = False) -
     frames, spacing = _orientations(ndim, L, count=2 * L if negative else L)
     slant = 4 / math.pi * spacing
     first = tuple(
-        _turned(j, t, frame, slant, n=j * len(frames) + t)
-        for j in range(J)
-        for t, frame in enumerate(frames)
+        _turned(j, t, frame, slant, n=j * len(frames) + t) for j in range(J) for t, frame in enumerate(frames)
     )
     above = tuple(_turned(j, t, frames[t], slant, n=j * L + t) for j in range(J) for t in range(L))
     width = 1 / (2 * math.pi * SIGMA * T / 2)
