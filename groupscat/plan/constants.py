@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -54,7 +55,7 @@ class Window:
         k = np.mod(self.bins(), self.size)
         cuts = np.flatnonzero(np.diff(k) != 1) + 1
         edges = [0, *cuts.tolist(), self.width]
-        return tuple((int(k[lo]), int(k[hi - 1]) + 1) for lo, hi in zip(edges[:-1], edges[1:], strict=True))
+        return tuple((int(k[lo]), int(k[hi - 1]) + 1) for lo, hi in itertools.pairwise(edges))
 
 
 @dataclass(frozen=True)

@@ -43,15 +43,15 @@ def shape_of(shape: Any, ndim: int | None) -> tuple[int, ...]:
 
 def scale(J: Any, shape: tuple[int, ...]) -> int:
     """J ≥ 1 with 2^J no larger than any side."""
-    J = integer("J", J, 1)
-    if min(shape) < 2**J:
-        largest = min(shape).bit_length() - 1
+    log2, side = integer("J", J, 1), min(shape)
+    if 2**log2 > side:
+        largest = side.bit_length() - 1
         way_out = f"use J ≤ {largest}" if largest >= 1 else "the signal is too small for any J"
         raise ArgumentError(
-            f"J={J}: the largest wavelet scale 2^J = {2**J} exceeds the side {min(shape)} of "
+            f"J={log2}: the largest wavelet scale 2^J = {2**log2} exceeds the side {side} of "
             f"shape={shape}; {way_out}."
         )
-    return J
+    return log2
 
 
 def choice(name: str, value: Any, options: Sequence[str | None]) -> Any:

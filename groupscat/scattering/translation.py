@@ -204,15 +204,16 @@ class Scattering(Operator):
             )
         if self.oversampling or self.output.stride not in (None, 2**self.J):
             raise ArgumentError(
-                f'method="cascade" subsamples by 2 at each of its J={self.J} scales, so its outputs are 2^J = '
-                f'{2**self.J} apart; drop stride and oversampling, or use method="fourier".'
+                f'method="cascade" subsamples by 2 at each of its J={self.J} scales, so its outputs are '
+                f'2^J = {2**self.J} apart; drop stride and oversampling, or use method="fourier".'
             )
         if self.output.mode == "local" and self.T != 2**self.J:
             raise ArgumentError(f'method="cascade" averages over T = 2^J = {2**self.J}, got T={self.T}.')
         odd = [n for n in self.shape if n % 2**self.J]
         if self.padding == "circular" and odd:
             raise ArgumentError(
-                f"A circular cascade needs sides divisible by 2^J = {2**self.J}, got {odd[0]}; choose another padding."
+                f"A circular cascade needs sides divisible by 2^J = {2**self.J}, got {odd[0]}; "
+                "choose another padding."
             )
         return cascade_plan(
             self.cascade,
@@ -333,14 +334,14 @@ def _pair(Q: Any) -> tuple[int, int]:
 def averaging_scale(T: Any, J: int, shape: tuple[int, ...]) -> int | Literal["global"]:
     """T as samples, 0 for none, or "global"; None means 2^J."""
     if T is None:
-        return 2**J
+        return 1 << J
     if isinstance(T, str):
         choice("T", T, ("global",))
         return "global"
-    T = integer("T", T, 0)
-    if max(shape) < T:
+    samples = integer("T", T, 0)
+    if samples > max(shape):
         raise ArgumentError(f'T={T} exceeds the signal ({max(shape)} samples); for its mean pass T="global".')
-    return int(T)
+    return samples
 
 
 def output_of(T: int | Literal["global"], stride: Any, oversampling: int, total: bool = False) -> Output:
