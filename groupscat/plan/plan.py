@@ -110,7 +110,7 @@ class PlanBuilder:
 
     def constant(self, recipe: Recipe) -> str:
         """The name of a constant; equal recipes share one."""
-        name = self.constants.setdefault(recipe, f"{type(recipe).__name__}.{len(self.constants)}")
+        name = self.constants.setdefault(recipe, f"{type(recipe).__name__}_{len(self.constants)}")
         self._names.add(name)
         return name
 

@@ -125,7 +125,7 @@ class HarmonicScattering3D(Operator):
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        paths, *grid = super().output_shape
+        paths, *grid = self._register_shape
         return (*self._layout(paths), *(grid if self.output.mode != "integral" else ()))
 
     def arrange(self, y: Array, leading: tuple[int, ...], backend: Backend) -> Array:

@@ -78,6 +78,11 @@ class Operator(ABC):
     @property
     def output_shape(self) -> tuple[int, ...]:
         """Trailing shape of the array that a call returns (out_type "array")."""
+        return self._register_shape
+
+    @property
+    def _register_shape(self) -> tuple[int, ...]:
+        """Trailing shape of the plan's first output: paths, then the grid."""
         return self.plan.register[self.plan.outputs[0][0]].space.shape
 
     # ------------------------------------------------------------------------------------- calling
@@ -140,7 +145,8 @@ class Operator(ABC):
     def compute(self, x: Array, kept: str, backend: Backend, constants: dict[str, Array]) -> Any:
         """Run the plan on checked data; ``kept``: the element type to return real results in."""
         leading = tuple(backend.shape(x)[: -len(self.shape)])
-        flat = backend.reshape(x, (-1 if 0 not in leading else 0, 1, *self.shape))
+        empty = not backend.is_tracing(x) and 0 in leading
+        flat = backend.reshape(x, (0 if empty else -1, 1, *self.shape))
         itemsize = 8 if COMPUTE[backend.dtype(x)] == "float64" else 4
         outputs = run_batched(self.plan, flat, constants, backend, itemsize)
         if kept in HALF:

@@ -1,0 +1,27 @@
+"""groupscat with Torch selected: operators are ``torch.nn.Module``, all else is as in ``groupscat``."""
+
+from groupscat import *  # noqa: F403
+from groupscat.errors import BackendError
+
+try:
+    from groupscat_torch.modules import (
+        HarmonicScattering3D,
+        OperatorModule,
+        Scattering,
+        Scattering1D,
+        Scattering2D,
+        Scattering3D,
+    )
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise BackendError('groupscat.torch needs Torch: pip install "groupscat[torch]"') from error
+
+__all__ = [
+    "HarmonicScattering3D",
+    "OperatorModule",
+    "Scattering",
+    "Scattering1D",
+    "Scattering2D",
+    "Scattering3D",
+]
