@@ -180,4 +180,6 @@ def _convolve(
     a: NDArray[np.complex128] | NDArray[np.float64], b: NDArray[np.complex128]
 ) -> NDArray[np.complex128]:
     size = [n + m - 1 for n, m in zip(a.shape, b.shape, strict=True)]
-    return np.asarray(np.fft.ifftn(np.fft.fftn(a, size) * np.fft.fftn(b, size)))
+    axes = tuple(range(a.ndim))
+    product = np.fft.fftn(a, size, axes) * np.fft.fftn(b, size, axes)
+    return np.asarray(np.fft.ifftn(product, axes=axes))
