@@ -1,0 +1,1 @@
+"""Agreement with the definition and with peers, and speed against them: ``python -m benchmarks``."""

@@ -1,0 +1,88 @@
+"""Agreement and speed in one report: ``python -m benchmarks [--quick] [--threads N] [--data DIR]``.
+
+Prints the report and writes it to ``benchmarks/report.md``. The exit status is 1 if coefficients
+disagree; a speed below its expectation is said in the report and is no failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from pathlib import Path
+
+from benchmarks import agreement, speed
+from benchmarks.cases import EXPECTED
+from benchmarks.machine import machine
+from benchmarks.peers import kymatio
+from benchmarks.speed import OURS, PEER, Speed
+from benchmarks.tables import table
+from benchmarks.timing import limit_threads
+
+REPORT = Path(__file__).with_name("report.md")
+
+#: How many times faster than Kymatio the filters of 224² images should be built.
+EXPECTED_CONSTRUCTION = 50.0
+
+
+def expectations(measured: Speed) -> str:
+    """Each expectation beside what was measured, and by how much it is met or missed."""
+    rows = []
+    for m in measured.cases:
+        rows.append(_verdict(f"{m.case.name}: time", m.ratio(PEER, OURS), EXPECTED[m.case.kind]))
+    for m in measured.cases:
+        rows.append(_verdict(f"{m.case.name}: memory of a call", m.memory_ratio(), 1.0))
+    if measured.construction:
+        rows.append(_verdict("building 224² J=3: time", measured.construction_ratio(), EXPECTED_CONSTRUCTION))
+    return table(["Kymatio's over ours, Torch, float32", "expected", "measured", "verdict"], rows)
+
+
+def _verdict(name: str, ratio: float | None, wanted: float) -> list[str]:
+    if ratio is None:
+        return [name, f"≥ {wanted:g}×", "absent", f"not measured: {kymatio().reason or 'no Torch'}"]
+    verdict = f"pass by {ratio / wanted:.2f}" if ratio >= wanted else f"short by {1 - ratio / wanted:.0%}"
+    return [name, f"≥ {wanted:g}×", f"{ratio:.2f}×", verdict]
+
+
+def report(rows: list[agreement.Row], measured: Speed, command: str) -> str:
+    """The whole report in Markdown."""
+    facts = {"date": datetime.date.today().isoformat(), **machine(), "command": f"`{command}`"}
+    return "\n\n".join(
+        [
+            "# Agreement and speed",
+            "\n".join(f"- {name}: {value}" for name, value in facts.items()),
+            "## Expectations",
+            expectations(measured),
+            "## Agreement",
+            agreement.render(rows),
+            "## Speed",
+            speed.render(measured),
+        ]
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="few repetitions: a look, not a result")
+    parser.add_argument("--threads", type=int, help="cores and threads to use (default: all)")
+    parser.add_argument("--data", help="folder that holds the golden files, or their folder golden/")
+    arguments = parser.parse_args()
+    limit_threads(arguments.threads)
+    rows = agreement.measure(arguments.data)
+    print(agreement.render(rows), file=sys.stderr, flush=True)
+    measured = speed.measure(quick=arguments.quick)
+    command = "python -m benchmarks" + " --quick" * arguments.quick
+    if arguments.threads:
+        command += f" --threads {arguments.threads}"
+    text = report(rows, measured, command)
+    REPORT.write_text(text + "\n", encoding="utf-8")
+    print(text)
+    return int(any(row.failures for row in rows) or not all(m.agrees for m in measured.cases))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Timing of functions against each other: interleaved in one process, so that they meet the same machine."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.tables import seconds
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median and quartiles of repeated calls, seconds."""
+
+    median: float
+    low: float
+    high: float
+    calls: int
+
+    def __str__(self) -> str:
+        return f"{seconds(self.median)} [{seconds(self.low)}, {seconds(self.high)}]"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: rounds of one call each, until ``budget`` seconds are spent."""
+
+    budget: float
+    least: int
+    most: int
+
+
+FULL = Effort(budget=20, least=7, most=60)
+QUICK = Effort(budget=3, least=3, most=15)
+
+
+def interleaved(functions: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str, Timing]:
+    """Time every function in turn, A B C A B C …, after one round that does not count."""
+    spent: dict[str, list[float]] = {name: [] for name in functions}
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        began = time.perf_counter()
+        for turn in range(effort.most + 1):
+            if turn > effort.least and time.perf_counter() - began > effort.budget:
+                break
+            for name, function in functions.items():
+                start = time.perf_counter()
+                result = function()
+                elapsed = time.perf_counter() - start
+                del result
+                if turn:
+                    spent[name].append(elapsed)
+            gc.collect()
+    finally:
+        if enabled:
+            gc.enable()
+    return {name: summary(times) for name, times in spent.items()}
+
+
+def summary(times: list[float]) -> Timing:
+    low, median, high = np.quantile(times, [0.25, 0.5, 0.75])
+    return Timing(float(median), float(low), float(high), len(times))
+
+
+def limit_threads(count: int | None) -> None:
+    """Start this program again on ``count`` cores and threads, unless it runs on so many already.
+
+    Thread pools are sized when a library is loaded, so the limit must be there before.
+    """
+    pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    if count is None or all(os.environ.get(name) == str(count) for name in pools):
+        return
+    os.environ.update(dict.fromkeys(pools, str(count)))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+    sys.stdout.flush()
+    os.execv(sys.executable, sys.orig_argv)
