@@ -67,7 +67,7 @@ def arguments(draw: st.DrawFn, ndim: int | None = None) -> dict[str, Any]:
     if T is not None:
         chosen["T"] = T
     if T == 0:
-        chosen["stride"] = draw(st.sampled_from([1, 2, 4]))
+        chosen["stride"] = draw(st.sampled_from([s for s in (1, 2, 4) if s <= min(shape)]))
     elif T != "global" and draw(st.booleans()):
         chosen["stride"] = 2 ** draw(st.integers(0, int(math.log2(T or 2**J))))
     chosen["oversampling"] = draw(st.sampled_from([0, 0, 1, 2]))

@@ -79,7 +79,7 @@ class HarmonicScattering3D(Operator):
         if len(set(self.integral_powers)) < len(self.integral_powers):
             raise ArgumentError(f"integral_powers={integral_powers!r} names an exponent twice.")
         self.T = averaging_scale(T, self.J, self.shape)
-        self.output = output_of(self.T, stride, 0, total=True)
+        self.output = output_of(self.T, stride, 0, self.shape, total=True)
         config: dict[str, Any] = {
             "J": self.J,
             "shape": self.shape,

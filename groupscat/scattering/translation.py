@@ -125,7 +125,7 @@ class Scattering(Operator):
         self.exact_padding = bool(options.get("exact_padding", False))
         self.sampling_rate = _rate(options.get("sampling_rate"))
         self.complex_input = bool(options.get("complex_input", False))
-        self.output = output_of(self.T, stride, self.oversampling)
+        self.output = output_of(self.T, stride, self.oversampling, self.shape)
         config: dict[str, Any] = {"J": self.J, "shape": self.shape}
         given = {"Q": Q, "T": T, "stride": stride, "max_order": max_order, "out_type": out_type, **options}
         if d > 1:
@@ -344,7 +344,9 @@ def averaging_scale(T: Any, J: int, shape: tuple[int, ...]) -> int | Literal["gl
     return samples
 
 
-def output_of(T: int | Literal["global"], stride: Any, oversampling: int, total: bool = False) -> Output:
+def output_of(
+    T: int | Literal["global"], stride: Any, oversampling: int, shape: tuple[int, ...], total: bool = False
+) -> Output:
     """What T and stride ask for; ``total``: "global" means the integral, not the mean."""
     if T == "global":
         if stride is not None:
@@ -355,6 +357,10 @@ def output_of(T: int | Literal["global"], stride: Any, oversampling: int, total:
     if stride is not None:
         stride = power_of_two("stride", stride)
     if T == 0:
+        if stride is not None and stride > min(shape):
+            raise ArgumentError(
+                f"stride={stride} exceeds the side {min(shape)} of shape={shape}: no sample would be left."
+            )
         return Output("none", stride)
     if stride is None:
         stride = 2 ** max(0, int(math.log2(T)) - oversampling)
