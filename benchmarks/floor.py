@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from groupscat.plan.harmonic import HarmonicBlock, HarmonicModulus
+from groupscat.plan.harmonic import HarmonicModulus
 from groupscat.plan.ops import Bandpass, Spectrum
 from groupscat.plan.plan import Plan
 
@@ -16,29 +17,31 @@ CACHE = 2 << 20
 
 @dataclass(frozen=True)
 class Transform:
-    """A batch of equal transforms: ``shape`` of the complex array (of the real one for "rfft", "irfft")."""
+    """A batch of equal transforms, each of ``shape``; "rfft": of real arrays."""
 
-    name: str
+    name: Literal["fft", "rfft", "ifft"]
     rows: int
     shape: tuple[int, ...]
 
 
 def transforms(plan: Plan, batch: int) -> list[Transform]:
     """The transforms of a plan: forward for every spectrum, inverse for every block of wavelets."""
+    constants = dict(plan.constants)
     found = []
     for op in plan.ops:
         channels, *sizes = plan.register[op.dst].space.shape
         if isinstance(op, Spectrum):
             source = plan.register[op.srcs[0]]
-            name = "fft" if source.is_complex else "rfft"
-            found.append(Transform(name, batch * channels, source.space.shape[1:]))
+            found.append(
+                Transform("fft" if source.is_complex else "rfft", batch * channels, source.space.shape[1:])
+            )
         elif isinstance(op, Bandpass):
             found.append(Transform("ifft", batch * channels // op.rho.phases, tuple(sizes)))
         elif isinstance(op, HarmonicModulus):
-            block = dict(plan.constants)[op.srcs[1]]
-            assert isinstance(block, HarmonicBlock)
-            rows = batch * (1 if op.paired else block.filter.count)
-            found.append(Transform("ifft" if op.size is None else "irfft", rows, tuple(sizes)))
+            recipe = constants[op.srcs[1]]
+            reals = 2 if recipe.kind == "complex_filter" else 1
+            filters = recipe.size // (reals * math.prod(sizes))
+            found.append(Transform("ifft", batch * channels * filters, tuple(sizes)))
     return found
 
 
@@ -49,26 +52,21 @@ def fft_floor(plan: Plan, batch: int) -> Callable[[], None]:
     """
     import torch
 
-    calls: list[tuple[Callable[..., Any], Any, dict[str, Any], int]] = []
+    calls: list[tuple[Callable[..., Any], Any, tuple[int, ...], int]] = []
     for t in transforms(plan, batch):
         d = len(t.shape)
         dims = tuple(range(-d, 0))
-        half = (*t.shape[:-1], t.shape[-1] // 2 + 1)
-        shape = half if t.name == "irfft" else t.shape
         dtype = torch.float32 if t.name == "rfft" else torch.complex64
         width = 8 * torch.Size(t.shape).numel()
         step = min(t.rows, max(1, CACHE // width))
-        array = torch.randn(step, *shape, dtype=dtype)
+        array = torch.randn(step, *t.shape, dtype=dtype)
         function = getattr(torch.fft, f"{t.name}n")
-        options: dict[str, Any] = {"dim": dims}
-        if t.name == "irfft":
-            options["s"] = t.shape
-        calls.append((function, array, options, t.rows))
+        calls.append((function, array, dims, t.rows))
 
     def run() -> None:
         with torch.no_grad():
-            for function, array, options, rows in calls:
+            for function, array, dims, rows in calls:
                 for start in range(0, rows, len(array)):
-                    function(array[: min(len(array), rows - start)], **options)
+                    function(array[: min(len(array), rows - start)], dim=dims)
 
     return run
