@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from groupscat.backend.base import Backend, ConstantKind, Segments
 from groupscat.errors import DeviceError
-from groupscat_torch.modulus import modulus
+from groupscat_torch.power import power
 
 DTYPES: dict[str, torch.dtype] = {
     **{f"float{bits}": getattr(torch, f"float{bits}") for bits in (16, 32, 64)},
@@ -31,6 +32,7 @@ class TorchBackend(Backend):
 
     name = "torch"
     chunk_bytes = 4 << 20
+    cache_bytes = 1 << 20
 
     # ---------------------------------------------------------------- primitives: arrays and types
 
@@ -123,33 +125,25 @@ class TorchBackend(Backend):
         return torch.complex(re, im)
 
     def modulus(self, z: Tensor, axis: int | None = None) -> Tensor:
-        if axis is None:
-            return modulus(torch.view_as_real(z), -1) if z.is_complex() else modulus(z[..., None], -1)
         if not z.is_complex():
-            return modulus(z, axis)
-        pairs = torch.view_as_real(z).movedim(axis, -2)
-        return modulus(pairs.flatten(-2), -1)
+            return z.abs() if axis is None else power((z * z).sum(axis), 0.5)
+        # Torch's abs of complex numbers costs more than the FFT before it.
+        re, im = torch.view_as_real(z).unbind(-1)
+        squares = _add_product(re * re, im, im)
+        return power(squares if axis is None else squares.sum(axis), 0.5)
 
     def power(self, x: Tensor, q: float) -> Tensor:
         if q >= 1:
-            return x if q == 1 else x.square() if q == 2 else x**q
-        # The derivative of x^q is unbounded at 0: keep 0 out of the graph.
-        zero = x == 0
-        safe = torch.where(zero, 1, x)
-        return torch.where(zero, 0, safe.sqrt() if q == 0.5 else safe**q)
+            return x if q == 1 else x * x if q == 2 else x**q
+        return power(x, q)
 
     def fft(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        if len(axes) == 1:  # real input is transformed by half the work here, but not in fftn
+            return torch.fft.fft(x, dim=axes[0])
         return torch.fft.fftn(x, dim=axes)
 
     def ifft(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         return torch.fft.ifftn(x, dim=axes)
-
-    def rfft(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-        return torch.fft.rfftn(x, dim=axes)
-
-    def irfft(self, x: Tensor, axes: tuple[int, ...], size: int) -> Tensor:
-        sizes = [*(x.shape[axis] for axis in axes[:-1]), size]
-        return torch.fft.irfftn(x, s=sizes, dim=axes)
 
     # --------------------------------------------------------------------------- composites
 
@@ -160,10 +154,15 @@ class TorchBackend(Backend):
     # with each filter sample stored twice it is one pass, 30 times faster.
 
     def prepare(self, constant: NDArray[Any], kind: ConstantKind) -> NDArray[Any]:
-        return np.repeat(constant[..., None], 2, axis=-1) if kind == "filter" else constant
+        if kind == "filter":
+            return np.repeat(constant[..., None], 2, axis=-1)
+        return super().prepare(constant, kind)
 
     def scale(self, z: Tensor, filters: Tensor) -> Tensor:
         return torch.view_as_complex(torch.view_as_real(z) * filters)
+
+    def multiply(self, z: Tensor, filters: Tensor) -> Tensor:
+        return z * torch.view_as_complex(filters)
 
     def bandpass(
         self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
@@ -175,10 +174,34 @@ class TorchBackend(Backend):
         for block in itertools.product(*map(range, fold)):
             part = tuple(slice(b * n, (b + 1) * n) for b, n in zip(block, sizes, strict=True))
             x, psi = pairs[(..., *part, slice(None))], filters[(..., *part, slice(None))]
-            total = x * psi if total is None else torch.addcmul(total, x, psi)
+            total = x * psi if total is None else _add_product(total, x, psi)
         assert total is not None
         z = torch.view_as_complex(total).flatten(1, 2)
         return torch.fft.ifftn(z, dim=tuple(range(-len(fold), 0)))
+
+    def bandpass_modulus(
+        self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
+    ) -> Tensor:
+        spectrum = self.window(spectrum, segments)
+        whole = (None,) * len(fold)
+        row_bytes = filters.numel() * filters.element_size() // math.prod(fold)
+        return self.by_rows(
+            lambda rows: self.modulus(self.bandpass(rows, filters, whole, fold)), spectrum, row_bytes
+        )
+
+    def harmonic_modulus(self, spectrum: Tensor, filters: Tensor) -> Tensor:
+        # One harmonic at a time: its response is in the cache when it is squared.
+        axes = tuple(range(2 - filters.ndim, 0))
+        total: Tensor | None = None
+        for psi in torch.view_as_complex(filters).unbind():
+            re, im = torch.view_as_real(torch.fft.ifftn(spectrum * psi, dim=axes)).unbind(-1)
+            total = re * re if total is None else _add_product(total, re, re)
+            total = _add_product(total, im, im)
+        assert total is not None
+        return power(total, 0.5)
+
+    def frame(self, x: Tensor, width: int, hop: int) -> Tensor:
+        return x.unfold(-1, width, hop)
 
     def filterbank(self, x: Tensor, kernels: Tensor, stride: int) -> Tensor:
         d = kernels.ndim - 1
@@ -189,3 +212,10 @@ class TorchBackend(Backend):
         convolve = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[d - 1]
         y = convolve(x, kernels[:, None], stride=stride)
         return y.unflatten(0, (-1, channels))
+
+
+def _add_product(total: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """total + x·y in one pass over memory; in place, except under transforms that cannot batch that."""
+    if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(total):
+        return total + x * y
+    return total.addcmul_(x, y)

@@ -12,8 +12,10 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.errors import DeviceError
@@ -22,7 +24,17 @@ Array = Any
 #: Slices [start, stop) of an axis, concatenated in order; None means the whole axis.
 Segments = tuple[tuple[int, int], ...] | None
 #: What a constant is used for; a backend may lay filters out in its own way.
-ConstantKind = Literal["filter", "matrix", "index"]
+ConstantKind = Literal["filter", "complex_filter", "matrix", "index"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """``count`` frames of ``width`` samples, ``hop`` apart, on the part of an axis that ``segments`` cut."""
+
+    segments: Segments
+    width: int
+    hop: int
+    count: int
 
 
 class Backend(ABC):
@@ -37,6 +49,8 @@ class Backend(ABC):
     name: ClassVar[str]
     #: Bytes of intermediate arrays worth keeping in the cache; None: never split a batch.
     chunk_bytes: int | None = None
+    #: Bytes of one operation's intermediate results that fit the fastest shared cache; None: unlimited.
+    cache_bytes: int | None = None
 
     # ---------------------------------------------------------------- primitives: arrays and types
 
@@ -150,30 +164,46 @@ class Backend(ABC):
     def ifft(self, x: Array, axes: tuple[int, ...]) -> Array:
         """The inverse of :meth:`fft` (with its factor 1/N); complex."""
 
-    @abstractmethod
-    def rfft(self, x: Array, axes: tuple[int, ...]) -> Array:
-        """:meth:`fft` of real x, non-negative frequencies of the last of ``axes`` only."""
-
-    @abstractmethod
-    def irfft(self, x: Array, axes: tuple[int, ...], size: int) -> Array:
-        """The real inverse of :meth:`rfft`; ``size``: the length of the last of ``axes``."""
-
     # --------------------------------------------------------------------------- composites
 
     def prepare(self, constant: NDArray[Any], kind: ConstantKind) -> NDArray[Any]:
-        """The layout in which this backend keeps a constant (a float64 or integer array).
+        """The layout in which this backend keeps a constant (a float64, complex128 or integer array).
 
-        Filters get a last axis of their own, for whatever :meth:`scale` of this backend makes of it.
+        Filters get a last axis of their own: real ones for whatever :meth:`scale` of this backend makes
+        of it, complex ones for (re, im), because frameworks convert complex constants unreliably.
         """
+        if kind == "complex_filter":
+            return np.stack([constant.real, constant.imag], axis=-1)
         return constant[..., None] if kind == "filter" else constant
 
     def scale(self, z: Array, filters: Array) -> Array:
         """Complex z times real filters, broadcast; the filters as :meth:`prepare` laid them out."""
         return z * filters[..., 0]
 
+    def multiply(self, z: Array, filters: Array) -> Array:
+        """Complex z times complex filters, broadcast; the filters as :meth:`prepare` laid them out."""
+        return z * self.complex(filters[..., 0], filters[..., 1])
+
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """``function`` compiled by the framework, where it has a compiler."""
         return function
+
+    def by_rows(self, function: Callable[[Array], Array], x: Array, row_bytes: int) -> Array:
+        """function(x) for x (B, C, …), a few rows of (batch, channel) at a time where that fits the cache.
+
+        ``function`` maps (R, 1, …) to (R, P, …); the result is (B, C·P, …). ``row_bytes``: bytes of
+        intermediate results per row.
+        """
+        channels, *sizes = self.shape(x)[1:]
+        rows = self.reshape(x, (-1, 1, *sizes))
+        if self.cache_bytes is None or self.is_tracing(x):
+            y = function(rows)
+        else:
+            count, step = self.shape(rows)[0], max(1, self.cache_bytes // row_bytes)
+            parts = [function(rows[k : k + step]) for k in range(0, count, step)]
+            y = parts[0] if len(parts) == 1 else self.concat(parts, 0)
+        outputs, *grid = self.shape(y)[1:]
+        return self.reshape(y, (-1, channels * outputs, *grid))
 
     def is_complex(self, x: Array) -> bool:
         return self.dtype(x).startswith("complex")
@@ -240,19 +270,13 @@ class Backend(ABC):
         """|:meth:`bandpass`|, real: the hot loop of every scattering transform."""
         return self.modulus(self.bandpass(spectrum, filters, segments, fold))
 
-    def harmonic_modulus(
-        self, spectrum: Array, filters: Array, odd: bool, size: int | None, paired: bool
-    ) -> Array:
-        """√(Σ_m |x ⋆ ψ_m|²) over the harmonics of one degree l: invariant to rotation.
+    def harmonic_modulus(self, spectrum: Array, filters: Array) -> Array:
+        """√(Σ_m |x ⋆ ψ_m|²) over the harmonics of one degree: a modulus that no rotation changes.
 
         Parameters
         ----------
-        spectrum : complex, shape (B, 1, N_1, …, N_d), or the half spectrum of real x.
-        filters : real, prepared, shape (M, N_1, …, N_d, ·) -- the real harmonics; ψ̂_m is (−i)^l times these.
-        odd : whether l is odd. It matters for the half spectrum only: a factor i there makes the
-            response real.
-        size : N_d if the spectrum is half of one, else None.
-        paired : the two filters are the real and imaginary part of one complex harmonic.
+        spectrum : complex, shape (B, 1, N_1, …, N_d).
+        filters : "complex_filter", prepared, shape (M, N_1, …, N_d, 2).
 
         Returns
         -------
@@ -261,18 +285,11 @@ class Backend(ABC):
         Source: Eickenberg et al. 2017, section 3.
         """
         axes = tuple(range(2 - len(self.shape(filters)), 0))
-        if size is not None and odd:
-            spectrum = spectrum * -1j
-        z = self.scale(spectrum[:, :, None], filters)
-        if size is not None:
-            return self.modulus(self.irfft(z, axes, size), axis=2)
-        z = self.ifft(z, axes)
-        if paired and self.shape(filters)[0] == 2:
-            return self.modulus(z[:, :, 0] - z[:, :, 1] * 1j)
+        z = self.ifft(self.multiply(spectrum[:, :, None], filters), axes)
         return self.modulus(z, axis=2)
 
     def lowpass_subsample(
-        self, x: Array, matrices: Sequence[Array], frames: Sequence[Array | None], counts: Sequence[int]
+        self, x: Array, matrices: Sequence[Array], frames: Sequence[Frames | None], counts: Sequence[int]
     ) -> Array:
         """Average along the trailing axes and keep every stride-th sample.
 
@@ -283,7 +300,7 @@ class Backend(ABC):
         ----------
         x : shape (B, C, n_1, …, n_d).
         matrices : shape (w_k, o_k) per axis.
-        frames : per axis None (w_k = n_k), or the positions of F_k frames of w_k samples, flattened.
+        frames : per axis None (w_k = n_k), or F_k overlapping frames of w_k samples.
         counts : outputs kept per axis, at most F_k·o_k.
 
         Returns
@@ -300,17 +317,22 @@ class Backend(ABC):
         for axis in reversed(range(-len(counts), 0)):
             x = self.moveaxis(x, axis, -1)
             matrix, frame, count = matrices[axis], frames[axis], counts[axis]
-            if frame is not None:
-                x = self.take(x, frame, -1)
             lead = self.shape(x)[1:-1]
+            if frame is not None:
+                x = self.frame(self.window(x, [frame.segments]), frame.width, frame.hop)
             width, outputs = self.shape(matrix)
             x = self.matmul(self.reshape(x, (-1, width)), matrix)
-            blocks = 1 if frame is None else self.shape(frame)[0] // width
-            x = self.reshape(x, (-1, *lead, blocks * outputs))
-            if blocks * outputs != count:
+            total = outputs * (1 if frame is None else frame.count)
+            x = self.reshape(x, (-1, *lead, total))
+            if total != count:
                 x = x[..., :count]
             x = self.moveaxis(x, -1, axis)
         return x
+
+    def frame(self, x: Array, width: int, hop: int) -> Array:
+        """Overlapping frames of the last axis: (…, n) → (…, 1 + (n − width)//hop, width)."""
+        starts = range(0, self.shape(x)[-1] - width + 1, hop)
+        return self.concat([x[..., None, s : s + width] for s in starts], -2)
 
     def filterbank(self, x: Array, kernels: Array, stride: int) -> Array:
         """Small filters on a periodic grid: y_{c,k}(u) = Σ_t x_c(stride·u + t − t₀) w_k(t).
@@ -342,11 +364,9 @@ class Backend(ABC):
         """Extend each trailing axis periodically by ``radius`` samples on both sides."""
         sizes = self.shape(x)[-len(radius) :]
         for axis, r, n in zip(range(-len(radius), 0), radius, sizes, strict=True):
-            left, right = _periods(-r, 0, n), _periods(n, n + r, n)
             if r:
-                x = self.window(
-                    x, [None] * (len(radius) + axis) + [(*left, (0, n), *right)] + [None] * (-1 - axis)
-                )
+                runs = periodic_runs(-r, n + 2 * r, n)
+                x = self.window(x, [None] * (len(radius) + axis) + [runs] + [None] * (-1 - axis))
         return x
 
     @property
@@ -361,23 +381,30 @@ class Backend(ABC):
 COMPOSITES = (
     "prepare",
     "scale",
+    "multiply",
     "pad",
     "window",
     "bandpass",
     "bandpass_modulus",
     "harmonic_modulus",
     "lowpass_subsample",
+    "frame",
     "filterbank",
     "wrap",
 )
 
 
-def _periods(start: int, stop: int, n: int) -> list[tuple[int, int]]:
-    """[start, stop) modulo n as runs inside [0, n)."""
+def periodic_runs(start: int, length: int, period: int) -> tuple[tuple[int, int], ...]:
+    """The samples start … start+length−1 of a periodic axis as slices of one period.
+
+    >>> periodic_runs(-2, 6, period=4)
+    ((2, 4), (0, 4))
+    """
     runs = []
+    stop = start + length
     while start < stop:
-        lo = start % n
-        hi = min(n, lo + stop - start)
+        lo = start % period
+        hi = min(period, lo + stop - start)
         runs.append((lo, hi))
         start += hi - lo
-    return runs
+    return tuple(runs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ class NumPyBackend(Backend):
 
     name = "numpy"
     chunk_bytes = 4 << 20
+    cache_bytes = 1 << 20
 
     def __init__(self) -> None:
         self._workers = (
@@ -107,21 +109,19 @@ class NumPyBackend(Backend):
     def ifft(self, x: Array, axes: tuple[int, ...]) -> Array:
         return scipy.fft.ifftn(x, axes=axes, workers=self._workers)
 
-    def rfft(self, x: Array, axes: tuple[int, ...]) -> Array:
-        return scipy.fft.rfftn(x, axes=axes, workers=self._workers)
-
-    def irfft(self, x: Array, axes: tuple[int, ...], size: int) -> Array:
-        shape = [*(x.shape[a] for a in axes[:-1]), size]
-        return scipy.fft.irfftn(x, shape, axes=axes, workers=self._workers)
-
     # A complex array times a real filter: NumPy would first convert the filter to complex. With each
     # filter sample stored twice, the product is one pass of real multiplications over (re, im) pairs.
 
-    def prepare(self, constant: NDArray[Any], kind: ConstantKind) -> NDArray[Any]:
-        return np.repeat(constant[..., None], 2, axis=-1) if kind == "filter" else constant
-
     def scale(self, z: Array, filters: Array) -> Array:
         return _complex(_pairs(z) * filters)
+
+    def multiply(self, z: Array, filters: Array) -> Array:
+        return z * _complex(filters)
+
+    def prepare(self, constant: NDArray[Any], kind: ConstantKind) -> NDArray[Any]:
+        if kind == "filter":
+            return np.repeat(constant[..., None], 2, axis=-1)
+        return super().prepare(constant, kind)
 
     def bandpass(
         self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
@@ -137,6 +137,29 @@ class NumPyBackend(Backend):
         z = _complex(total).reshape(-1, spectrum.shape[1] * len(filters), *sizes)
         axes = tuple(range(-len(fold), 0))
         return scipy.fft.ifftn(z, axes=axes, overwrite_x=True, workers=self._workers)
+
+    def bandpass_modulus(
+        self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
+    ) -> Array:
+        spectrum = self.window(spectrum, segments)
+        whole = (None,) * len(fold)
+        row_bytes = filters.nbytes // math.prod(fold)
+        return self.by_rows(
+            lambda rows: np.abs(self.bandpass(rows, filters, whole, fold)), spectrum, row_bytes
+        )
+
+    def harmonic_modulus(self, spectrum: Array, filters: Array) -> Array:
+        # One harmonic at a time: its response is in the cache when it is squared.
+        axes = tuple(range(2 - filters.ndim, 0))
+        total = None
+        for psi in _complex(filters):
+            z = scipy.fft.ifftn(spectrum * psi, axes=axes, overwrite_x=True, workers=self._workers)
+            square = z.real**2 + z.imag**2
+            total = square if total is None else np.add(total, square, out=total)
+        return np.sqrt(total)
+
+    def frame(self, x: Array, width: int, hop: int) -> Array:
+        return np.lib.stride_tricks.sliding_window_view(x, width, axis=-1)[..., ::hop, :]
 
 
 def _pairs(z: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from groupscat.backend.base import ConstantKind, Segments
+from groupscat.backend.base import ConstantKind, Frames, Segments, periodic_runs
 from groupscat.plan.geometry import AxisGeometry, Padding
 from groupscat.wavelets.morlet import REACH, Gabor
 
@@ -121,6 +121,15 @@ class Averaging:
         return self.geometry.start(self.stride) * self.hop
 
     @property
+    def layout(self) -> Frames | None:
+        """The frames as slices of the axis; None for a single one."""
+        if self.frames == 1:
+            return None
+        step = self.outputs * self.hop
+        span = periodic_runs(self.first - self.margin, (self.frames - 1) * step + self.width, self.grid)
+        return Frames(span, self.width, step, self.frames)
+
+    @property
     def margin(self) -> int:
         """Samples of a frame before its first output."""
         return (self.width - 1 - (self.outputs - 1) * self.hop) // 2
@@ -165,23 +174,6 @@ class AveragingMatrix:
             return np.asarray(phi[np.mod(a.first + outputs - np.arange(a.grid)[:, None], a.grid)])
         lag = a.margin + outputs - np.arange(a.width)[:, None]
         return np.asarray(np.where(2 * np.abs(lag) < a.grid, phi[np.mod(lag, a.grid)], 0.0))
-
-
-@dataclass(frozen=True)
-class FrameIndex:
-    """Positions of the frames of an :class:`Averaging` on the periodic axis, flattened."""
-
-    averaging: Averaging
-    kind: ClassVar[ConstantKind] = "index"
-
-    @property
-    def size(self) -> int:
-        return self.averaging.frames * self.averaging.width
-
-    def build(self) -> NDArray[np.int64]:
-        a = self.averaging
-        start = a.first - a.margin + np.arange(a.frames) * a.outputs * a.hop
-        return np.asarray(np.mod(start[:, None] + np.arange(a.width), a.grid).ravel(), np.int64)
 
 
 @dataclass(frozen=True)

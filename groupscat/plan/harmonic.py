@@ -6,6 +6,7 @@ Source: Eickenberg et al. 2017, section 3.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -21,43 +22,35 @@ from groupscat.wavelets.bank import fft_frequencies
 from groupscat.wavelets.harmonic import SolidHarmonic
 from groupscat.wavelets.morlet import Gabor
 
-#: The response to a harmonic is real but for the Nyquist bins of even sides, which have no mirror image.
-#: Where less than this fraction of the filter is left there, real transforms do the work, twice as fast.
+#: For real x the responses to m and −m have the same modulus, so m ≥ 0 is enough, but for the Nyquist
+#: bins of even sides, which have no mirror image. They are ignored where less than this fraction of the
+#: filter is left there.
 NYQUIST = 1e-6
 
 
 @dataclass(frozen=True)
 class HarmonicBlock:
-    """Spectra of one :class:`SolidHarmonic`, on the full grid or on its non-negative half."""
+    """Complex spectra of one :class:`SolidHarmonic`, shape (M, *sizes)."""
 
     filter: SolidHarmonic
     sizes: tuple[int, ...]
-    half: bool
-    kind: ClassVar[ConstantKind] = "filter"
+    kind: ClassVar[ConstantKind] = "complex_filter"
 
     @property
     def size(self) -> int:
-        first, second, last = self.sizes
-        return self.filter.count * first * second * (last // 2 + 1 if self.half else last)
+        return 2 * len(self.filter.orders) * math.prod(self.sizes)
 
-    def build(self) -> NDArray[np.float64]:
-        freqs = fft_frequencies(self.sizes)
-        if self.half:
-            freqs[-1] = np.abs(freqs[-1][: self.sizes[-1] // 2 + 1])
-        return self.filter.hat(freqs)
+    def build(self) -> NDArray[np.complex128]:
+        return self.filter.hat(fft_frequencies(self.sizes))
 
 
 @dataclass(frozen=True)
 class HarmonicModulus(Op):
-    """The modulus over all m of one degree, from the spectrum of x (srcs[0])."""
-
-    odd: bool
-    size: int | None
-    paired: bool
+    """The modulus over all m of one degree (srcs[1]), from the spectrum of x (srcs[0])."""
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         spectrum, filters = args
-        return xp.harmonic_modulus(spectrum, filters, self.odd, self.size, self.paired)
+        return xp.harmonic_modulus(spectrum, filters)
 
 
 @dataclass(frozen=True)
@@ -103,33 +96,26 @@ def harmonic_plan(
                 register = low.emit(power((register,), low.name("P"), q), 1, full)
             low.collect(Node(register, (replace(path, power=q),), full, node.j))
 
-    def bank(l: int, above: int) -> list[SolidHarmonic]:
-        return [
-            SolidHarmonic(j, l, sigma_0 * 2**j, single=not rotation_covariant)
-            for j in range(above + 1, J + 1)
-        ]
+    def wavelet(j: int, l: int) -> SolidHarmonic:
+        if not rotation_covariant:
+            return SolidHarmonic(j, l, sigma_0 * 2**j, "first")
+        psi = SolidHarmonic(j, l, sigma_0 * 2**j)
+        mirrored = all(n % 2 for n in sizes) or psi.at_nyquist() < NYQUIST
+        return replace(psi, which="half") if mirrored else psi
 
-    def is_half(psi: SolidHarmonic) -> bool:
-        return all(n % 2 for n in sizes) or psi.at_nyquist() < NYQUIST
-
-    def expand(node: Node, l: int, spectra: dict[bool, str]) -> None:
-        if node.paths[0].order == max_order:
-            return
-        for psi in bank(l, node.j):
-            half = is_half(psi)
-            if half not in spectra:
-                spectra[half] = low.spectrum(node, half)
-            block = low.builder.constant(HarmonicBlock(psi, sizes, half))
-            size = sizes[-1] if half else None
-            op = HarmonicModulus((spectra[half], block), low.name("U"), l % 2 == 1, size, psi.single)
+    def expand(node: Node, l: int, spectrum: str) -> None:
+        for psi in (wavelet(j, l) for j in range(node.j + 1, J + 1)):
+            block = low.builder.constant(HarmonicBlock(psi, sizes))
+            op = HarmonicModulus((spectrum, block), low.name("U"))
             child = Node(low.emit(op, 1, full), (node.paths[0].extended(psi),), full, psi.j)
             collect(child)
-            expand(child, l, {})
+            if psi.j < J and child.paths[0].order < max_order:
+                expand(child, l, low.spectrum(child))
 
     root = low.pad_input("circular", False)
     if order_0:
         collect(root)
-    spectra: dict[bool, str] = {}
+    spectrum = low.spectrum(root)
     for l in range(L + 1):
-        expand(root, l, spectra)
+        expand(root, l, spectrum)
     return low.finish(None)

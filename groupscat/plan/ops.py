@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from groupscat.backend.base import Array, Backend, Segments
+from groupscat.backend.base import Array, Backend, Frames, Segments
 from groupscat.plan.rho import Modulus, Rho
 
 
@@ -35,14 +35,12 @@ class Pad(Op):
 
 @dataclass(frozen=True)
 class Spectrum(Op):
-    """Fourier transform over the last ``ndim`` axes; ``half``: non-negative frequencies of real input."""
+    """Fourier transform over the last ``ndim`` axes."""
 
     ndim: int
-    half: bool = False
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
-        axes = tuple(range(-self.ndim, 0))
-        return xp.rfft(args[0], axes) if self.half else xp.fft(args[0], axes)
+        return xp.fft(args[0], tuple(range(-self.ndim, 0)))
 
 
 @dataclass(frozen=True)
@@ -62,19 +60,13 @@ class Bandpass(Op):
 
 @dataclass(frozen=True)
 class Lowpass(Op):
-    """Average and subsample; srcs[1:] are per axis a matrix and, where ``framed``, the frames."""
+    """Average and subsample; srcs[1:] are the matrices of the axes."""
 
-    framed: tuple[bool, ...]
+    frames: tuple[Frames | None, ...]
     counts: tuple[int, ...]
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
-        x, *constants = args
-        rest = iter(constants)
-        matrices, frames = [], []
-        for framed in self.framed:
-            matrices.append(next(rest))
-            frames.append(next(rest) if framed else None)
-        return xp.lowpass_subsample(x, matrices, frames, self.counts)
+        return xp.lowpass_subsample(args[0], args[1:], self.frames, self.counts)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from typing import Literal
 from groupscat.plan.constants import (
     AveragingMatrix,
     FilterBlock,
-    FrameIndex,
     MeanMatrix,
     Order,
     PadIndex,
@@ -86,17 +85,10 @@ class Lowering:
     def name(self, stem: str) -> str:
         return f"{stem}.{len(self.builder.ops)}"
 
-    def emit(
-        self,
-        op: Op,
-        channels: int,
-        log2: tuple[int, ...],
-        is_complex: bool = False,
-        sizes: tuple[int, ...] | None = None,
-    ) -> str:
+    def emit(self, op: Op, channels: int, log2: tuple[int, ...], is_complex: bool = False) -> str:
         """Append an operation whose result lives on the padded grid subsampled by 2^log2."""
         steps = tuple(2**k for k in log2)
-        return self.builder.emit(op, self.space(channels, sizes or self.sizes(log2), steps), is_complex)
+        return self.builder.emit(op, self.space(channels, self.sizes(log2), steps), is_complex)
 
     def pad_input(self, padding: Padding, is_complex: bool) -> Node:
         """The data input ``x`` (batch, 1, *sizes), padded."""
@@ -109,12 +101,9 @@ class Lowering:
             x = self.emit(op, 1, full, is_complex)
         return Node(x, (Path(),), full, j=-1)
 
-    def spectrum(self, node: Node, half: bool = False) -> str:
-        sizes = self.sizes(node.log2)
-        if half:
-            sizes = (*sizes[:-1], sizes[-1] // 2 + 1)
-        op = Spectrum((node.register,), self.name("F"), self.ndim, half)
-        return self.emit(op, len(node.paths), node.log2, True, sizes)
+    def spectrum(self, node: Node) -> str:
+        op = Spectrum((node.register,), self.name("F"), self.ndim)
+        return self.emit(op, len(node.paths), node.log2, True)
 
     def collect(self, node: Node, is_complex: bool = False) -> None:
         """Turn U into S: average (or only trim) the node and make it an output."""
@@ -138,20 +127,18 @@ class Lowering:
         return Crop((node.register,), self.name("U"), tuple(slices))
 
     def _average(self, node: Node, counts: tuple[int, ...]) -> Op:
-        srcs, framed = [node.register], []
+        matrices, frames = [], []
         for axis, log2 in zip(self.axes, node.log2, strict=True):
             if self.output.mode != "local":
                 total = self.output.mode == "integral"
-                srcs.append(self.builder.constant(MeanMatrix(axis, log2, total)))
-                framed.append(False)
+                matrices.append(self.builder.constant(MeanMatrix(axis, log2, total)))
+                frames.append(None)
                 continue
             assert self.output.stride is not None
             a = averaging(self.phi, axis, log2, self.output.stride, self.alias)
-            srcs.append(self.builder.constant(AveragingMatrix(a)))
-            framed.append(a.frames > 1)
-            if a.frames > 1:
-                srcs.append(self.builder.constant(FrameIndex(a)))
-        return Lowpass(tuple(srcs), self.name("S"), tuple(framed), counts)
+            matrices.append(self.builder.constant(AveragingMatrix(a)))
+            frames.append(a.layout)
+        return Lowpass((node.register, *matrices), self.name("S"), tuple(frames), counts)
 
     def finish(self, rate: float | None, is_complex: bool = False) -> Plan:
         """Sort the paths; join all outputs in one register if they share a grid."""

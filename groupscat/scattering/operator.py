@@ -150,7 +150,7 @@ class Operator(ABC):
         itemsize = 8 if COMPUTE[backend.dtype(x)] == "float64" else 4
         outputs = run_batched(self.plan, flat, constants, backend, itemsize)
         if kept in HALF:
-            outputs = tuple(backend.cast(y, kept) for y in outputs)
+            outputs = tuple(y if backend.is_complex(y) else backend.cast(y, kept) for y in outputs)
         return self.package(outputs, leading, backend)
 
     def package(self, outputs: tuple[Array, ...], leading: tuple[int, ...], backend: Backend) -> Any:
@@ -188,7 +188,8 @@ class Operator(ABC):
     def constant_bytes(self) -> int:
         """Memory of the filters and matrices in float32."""
         return 4 * sum(
-            recipe.size * (2 if recipe.kind == "index" else 1) for _, recipe in self.plan.constants
+            recipe.size * (2 if recipe.kind in ("index", "filter") else 1)
+            for _, recipe in self.plan.constants
         )
 
     def __repr__(self) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +13,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class SolidHarmonic:
-    """ψ_{lm}(r) ∝ (r/σ)^l exp(−r²/2σ²) Y_lm with σ = sigma_0·2^j, for all m of one degree l.
+    """ψ_{lm}(r) ∝ (r/σ)^l exp(−r²/2σ²) Y_lm(r) with σ = sigma_0·2^j, for the m of one degree l.
 
-    Its Fourier transform has the same form: c_l (−i)^l (ω σ)^l exp(−(ωσ)²/2) Y_lm(ω), ω in radians.
+    Its Fourier transform has the same form: c_l (−i)^l (ωσ)^l exp(−(ωσ)²/2) Y_lm(ω), ω in radians.
 
     Parameters
     ----------
     j, l : scale and degree. width : σ in samples.
-    single : only the harmonic m = −l, as its real and imaginary part (not rotation covariant).
+    which : "all" m = −l … l; "half", m = 0 … l with m > 0 weighted by √2, which gives the same Σ_m |·|²
+        for real signals; "first", m = −l alone (not rotation covariant).
 
     >>> psi = SolidHarmonic(j=0, l=2, width=1.0)
     >>> psi.hat([np.fft.fftfreq(4)] * 3).shape
@@ -30,10 +33,10 @@ class SolidHarmonic:
     j: int
     l: int
     width: float
-    single: bool = False
+    which: Literal["all", "half", "first"] = "all"
 
-    #: For the table of paths: harmonics have no orientation; the band is centred at √l/σ.
-    theta: None = None
+    #: For the table of paths: a harmonic has no orientation.
+    theta: ClassVar[None] = None
 
     @property
     def n(self) -> int:
@@ -50,26 +53,28 @@ class SolidHarmonic:
         return (1 / (2 * math.pi * self.width),)
 
     @property
-    def count(self) -> int:
-        """Number of real filters."""
-        return min(2, 2 * self.l + 1) if self.single else 2 * self.l + 1
+    def orders(self) -> list[int]:
+        """The m of the filters."""
+        return {
+            "all": list(range(-self.l, self.l + 1)),
+            "half": list(range(self.l + 1)),
+            "first": [-self.l],
+        }[self.which]
 
-    def hat(self, freqs: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Spectra divided by (−i)^l, for the real harmonics m: shape (count, *grid).
-
-        Summing |·|² over the real harmonics or over the complex ones gives the same.
-        """
-        grid = np.meshgrid(*[2 * math.pi * self.width * f for f in freqs], indexing="ij", sparse=True)
-        x, y, z = grid
+    def hat(self, freqs: Sequence[NDArray[np.float64]]) -> NDArray[np.complex128]:
+        """Spectra of the filters, shape (len(orders), *grid); ``freqs`` per axis in cycles/sample."""
+        x, y, z = np.meshgrid(*[2 * math.pi * self.width * f for f in freqs], indexing="ij", sparse=True)
         r2 = x**2 + y**2 + z**2
         l = self.l
         c = math.pi * math.sqrt(2 / (2 * l + 1)) / (2 ** ((l + 1) / 2) * math.gamma((l + 3) / 2))
-        envelope = c * np.exp(-r2 / 2)
-        # Kymatio measures the polar angle from −z.
-        degrees = [l] if self.single else range(l + 1)
-        parts = [p for m in degrees for p in _harmonics(l, m, x, y, -z, r2)]
-        filters = np.stack([envelope * p for p in parts])
-        return filters / math.sqrt(2) if self.single and l else filters
+        envelope = c * (-1j) ** l * np.exp(-r2 / 2)
+        filters = np.empty((len(self.orders), *r2.shape), complex)
+        for out, m in zip(filters, self.orders, strict=True):
+            # Kymatio measures the polar angle from −z.
+            np.multiply(envelope, _harmonic(l, m, x, y, -z, r2), out=out)
+            if self.which == "half" and m > 0:
+                out *= math.sqrt(2)
+        return filters
 
     def at_nyquist(self) -> float:
         """How much of the filter's maximum is left at |ω| = π."""
@@ -81,24 +86,23 @@ class SolidHarmonic:
         return radial(math.pi) / radial(peak) if peak < math.pi else 1.0
 
 
-def _harmonics(
+def _harmonic(
     l: int,
     m: int,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     z: NDArray[np.float64],
     r2: NDArray[np.float64],
-) -> list[NDArray[np.float64]]:
-    """The orthonormal real solid harmonics r^l Y_{l,±m} as polynomials: one for m = 0, else two.
+) -> NDArray[np.complex128]:
+    """r^l Y_lm as a polynomial, orthonormal, with the Condon-Shortley phase.
 
-    r^{l−m} P_l^m(z/r)/sin^m follows the recurrence of the Legendre functions in l, without a division by r.
+    r^{l−m} P_l^m(z/r)/sin^m obeys the recurrence of the Legendre functions in l: no division by r.
     """
-    below = np.zeros(np.broadcast_shapes(z.shape, r2.shape))
-    legendre = below + math.prod(range(1, 2 * m, 2))
-    for k in range(m + 1, l + 1):
-        legendre, below = ((2 * k - 1) * z * legendre - (k + m - 1) * r2 * below) / (k - m), legendre
-    norm = math.sqrt((2 * l + 1) / (4 * math.pi) * math.factorial(l - m) / math.factorial(l + m))
-    if m == 0:
-        return [norm * legendre]
-    turn = (x + 1j * y) ** m
-    return [math.sqrt(2) * norm * legendre * turn.real, math.sqrt(2) * norm * legendre * turn.imag]
+    k = abs(m)
+    below = np.zeros(r2.shape)
+    legendre = below + (-1) ** k * math.prod(range(1, 2 * k, 2))
+    for n in range(k + 1, l + 1):
+        legendre, below = ((2 * n - 1) * z * legendre - (n + k - 1) * r2 * below) / (n - k), legendre
+    norm = math.sqrt((2 * l + 1) / (4 * math.pi) * math.factorial(l - k) / math.factorial(l + k))
+    harmonic = norm * legendre * (x + 1j * y) ** k
+    return np.asarray(harmonic if m >= 0 else (-1) ** k * harmonic.conj())
