@@ -44,7 +44,7 @@ class Row:
     def _cell(self, key: tuple[str, str]) -> str:
         error = self.errors[key]
         if isinstance(error, str):
-            return error
+            return error.partition(":")[0]
         return f"{error:.1e} {'pass' if passes(error, self.limits[key[1]]) else 'FAIL'}"
 
 
@@ -111,9 +111,11 @@ def measure(data: str | None) -> list[Row]:
 def render(rows: list[Row]) -> str:
     """The table, and what it says in one line."""
     failures = sum(row.failures for row in rows)
-    absent = sum(isinstance(e, str) for row in rows for e in row.errors.values())
+    absent = [e for row in rows for e in row.errors.values() if isinstance(e, str)]
     header = ["largest error / largest coefficient", *map(" ".join, COLUMNS), "limit"]
-    verdict = f"{failures} over the limit, {absent} not measured, of {len(rows) * len(COLUMNS)}."
+    verdict = f"{failures} over the limit, {len(absent)} not measured, of {len(rows) * len(COLUMNS)}."
+    if absent:
+        verdict += f" ({'; '.join(dict.fromkeys(absent))})"
     return f"{table(header, [row.cells() for row in rows])}\n\n{verdict}"
 
 

@@ -19,7 +19,7 @@ def imports(repeats: int) -> dict[str, Timing]:
     """Wall time of importing in a fresh interpreter, less that of an empty program."""
     programs = {
         "import groupscat": "import groupscat",
-        "import numpy, scipy.fft": "import numpy, scipy.fft",
+        "import numpy": "import numpy",
         "import groupscat.torch": "import groupscat.torch",
         "import torch": "import torch",
     }
