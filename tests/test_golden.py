@@ -1,0 +1,85 @@
+"""Golden files: coefficients computed with Kymatio (see the tolerances for what is left).
+
+Set GROUPSCAT_DATA to the folder that holds them (as golden/*.npz or *.npz); without it these tests skip.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import groupscat as gs
+from tests.tolerances import GOLDEN, GOLDEN_PI
+
+
+def load(name: str) -> dict[str, np.ndarray[Any, Any]]:
+    folder = os.environ.get("GROUPSCAT_DATA")
+    if not folder:
+        pytest.skip("GROUPSCAT_DATA is not set to the folder of the golden files")
+    for path in (Path(folder) / "golden" / f"{name}.npz", Path(folder) / f"{name}.npz"):
+        if path.exists():
+            with np.load(path) as file:
+                return {key: file[key] for key in file.files}
+    pytest.skip(f"GROUPSCAT_DATA={folder} holds neither golden/{name}.npz nor {name}.npz")
+
+
+def difference(found: np.ndarray[Any, Any], golden: np.ndarray[Any, Any]) -> float:
+    """Relative to the largest coefficient."""
+    assert found.shape == golden.shape
+    return float(np.abs(found - golden).max() / np.abs(golden).max())
+
+
+@pytest.mark.parametrize("name", ["scattering1d", "scattering1d_nonpow2"])
+@pytest.mark.parametrize("exact", [True, False])
+def test_time_series(name: str, exact: bool) -> None:
+    data = load(name)
+    Q = tuple(map(int, np.atleast_1d(data["Q"])))
+    x = data["x"].astype(np.float64)
+    S = gs.Scattering1D(
+        J=int(data["J"]), shape=x.shape[-1], Q=Q if len(Q) == 2 else Q[0], exact_padding=exact
+    )
+    assert difference(S(x), data["Sx"]) <= GOLDEN
+    if "xi" in data:
+        columns = [[*path.xi, math.nan, math.nan][:2] for path in S.paths]
+        np.testing.assert_allclose(columns, data["xi"], atol=1e-12)
+        np.testing.assert_array_equal([p.order for p in S.paths], data["order"])
+
+
+@pytest.mark.parametrize(("name", "L"), [("scattering2d", 8), ("scattering2d_rect", 6)])
+def test_images(name: str, L: int) -> None:
+    data = load(name)
+    x = data["x"].astype(np.float64)
+    S = gs.Scattering2D(J=int(data["J"]), shape=x.shape[-2:], L=L)
+    y = S(x)
+    assert difference(y, data["Sx"]) <= GOLDEN_PI
+    order = np.array(S.paths.column("order"))[:, None, None]
+    assert difference(y, data["Sx"] * (3.1415 / math.pi) ** (order + 1)) <= GOLDEN
+
+
+def test_volumes() -> None:
+    data = load("scattering3d")
+    x = data["x"].astype(np.float64)
+    S = gs.HarmonicScattering3D(
+        J=int(data["J"]),
+        shape=x.shape[-3:],
+        L=int(data["L"]),
+        integral_powers=tuple(map(float, data["integral_powers"])),
+        order_0=True,
+    )
+    assert difference(S(x), data["Sx"]) <= GOLDEN
+
+
+def test_golden_files_are_found_where_they_are_said_to_be() -> None:
+    """With GROUPSCAT_DATA set, nothing above skips: a missing file is a failure here."""
+    folder = os.environ.get("GROUPSCAT_DATA")
+    if not folder:
+        pytest.skip("GROUPSCAT_DATA is not set to the folder of the golden files")
+    found = {p.stem for p in [*Path(folder).glob("*.npz"), *Path(folder).glob("golden/*.npz")]}
+    assert {
+        "scattering1d", "scattering1d_nonpow2", "scattering2d", "scattering2d_rect", "scattering3d"
+    } <= found  # fmt: skip
