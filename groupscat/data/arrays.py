@@ -1,0 +1,195 @@
+"""Arrays as signals: ``.npy`` and ``.npz`` files read a batch at a time."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from groupscat.data.source import Batch, Source, printable
+from groupscat.errors import ArgumentError, DataError
+
+EXTENSIONS = (".npy", ".npz")
+#: The array of an ``.npz`` that is taken where several could be meant.
+USUAL_KEYS = ("x", "X", "features", "data", "images", "signals", "arr_0")
+#: What reading a damaged file raises.
+DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class Header:
+    """Shape, type and memory order of a stored array."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+
+
+class ArraySource(Source):
+    """The signals of one or several arrays (n, *shape): axis 0 counts them.
+
+    Parameters
+    ----------
+    paths : ``.npy`` or ``.npz`` files with arrays of the same trailing shape.
+    key : which array of an ``.npz``; None: its only one with two axes or more, or one of ``USUAL_KEYS``.
+    skip_bad : leave out signals that hold NaN or infinity. A damaged file is an error in any case.
+
+    Other 1-D arrays of the same length in an ``.npz`` (labels, say) become ``labels``.
+
+    Raises
+    ------
+    DataError : a file cannot be read, or what it holds cannot be signals.
+    """
+
+    def __init__(self, paths: Sequence[Path], key: str | None = None, skip_bad: bool = False) -> None:
+        super().__init__(skip_bad)
+        self._members = [_Member(path, key) for path in paths]
+        shapes = {member.header.shape[1:]: member for member in self._members}
+        if len(shapes) > 1:
+            a, b, *_ = shapes.values()
+            raise DataError(
+                f"The signals differ in shape: {a.header.shape[1:]} in {a}, {b.header.shape[1:]} in {b}."
+            )
+        self.shape = self._members[0].header.shape[1:]
+        self.is_complex = any(member.header.dtype.kind == "c" for member in self._members)
+        self.about |= {"key": self._members[0].key}
+        self.names = tuple(f"{m.name}[{k}]" for m in self._members for k in range(m.header.shape[0]))
+        if not self.names:
+            raise DataError(
+                f"There are no signals in {self._members[0]}: its shape is {self._members[0].header.shape}."
+            )
+        found = [member.labels(self.notes) for member in self._members]
+        common = [name for name in found[0] if all(name in labels for labels in found)]
+        self.labels = {name: np.concatenate([labels[name] for labels in found]) for name in common}
+
+    def _read(self, size: int, dtype: str) -> Iterator[Batch]:
+        first = 0
+        for member in self._members:
+            for values in member.blocks(size):
+                with np.errstate(over="ignore"):  # what overflows is infinite, and reported as such
+                    converted = values.astype(dtype)
+                yield Batch(converted, range(first, first + len(values)))
+                first += len(values)
+
+
+class _Member:
+    """One stored array, its header read and checked."""
+
+    def __init__(self, path: Path, key: str | None) -> None:
+        self.path = path
+        self.name = printable(path)
+        self.key: str | None = None
+        self.others: dict[str, Header] = {}
+        try:
+            if path.suffix.lower() == ".npz":
+                self._choose(key)
+            else:
+                if key is not None:
+                    raise ArgumentError(f"--key {key} names an array of an .npz; {self.name} holds just one.")
+                with open(path, "rb") as file:
+                    self.header = _header(file)
+        except DAMAGED as error:
+            if isinstance(error, DataError | ArgumentError):
+                raise
+            raise DataError(f"Cannot read {self}: {_reason(error)}.") from error
+        shape, dtype = self.header.shape, self.header.dtype
+        if dtype.kind not in "biufc":
+            raise DataError(f"{self} holds elements of type {dtype}; expected numbers.")
+        if len(shape) < 2:
+            raise DataError(
+                f"{self} has shape {shape}; expected (n, ...), n signals along axis 0. "
+                "A single signal has shape (1, ...)."
+            )
+        if 0 in shape[1:]:
+            raise DataError(f"{self} has shape {shape}: its signals are empty.")
+
+    def __str__(self) -> str:
+        return self.name if self.key is None else f"{self.key} of {self.name}"
+
+    def _choose(self, key: str | None) -> None:
+        with zipfile.ZipFile(self.path) as archive:
+            headers = {}
+            for info in archive.infolist():
+                if info.filename.endswith(".npy"):
+                    with archive.open(info) as file:
+                        headers[info.filename.removesuffix(".npy")] = _header(file)
+        listing = ", ".join(f"{name} {header.shape}" for name, header in headers.items()) or "nothing"
+        usable = [n for n, h in headers.items() if len(h.shape) > 1 and h.dtype.kind in "biufc"]
+        if key is None:
+            usual = [name for name in USUAL_KEYS if name in usable]
+            if len(usable) != 1 and not usual:
+                raise DataError(f"{self.name} holds {listing}; name the array of signals with --key.")
+            key = usable[0] if len(usable) == 1 else usual[0]
+        elif key not in headers:
+            raise DataError(f"{self.name} has no array {key!r}; it holds {listing}.")
+        self.key, self.header = key, headers.pop(key)
+        self.others = headers
+
+    def labels(self, notes: list[str]) -> dict[str, NDArray[Any]]:
+        """The other 1-D arrays with one element per signal."""
+        found = {}
+        for name, header in self.others.items():
+            if header.shape != self.header.shape[:1]:
+                continue
+            if header.dtype.hasobject:
+                notes.append(f"{name} of {self.name} is an array of Python objects and is not carried over.")
+                continue
+            try:
+                with np.load(self.path, allow_pickle=False) as archive:
+                    found[name] = archive[name]
+            except DAMAGED as error:
+                raise DataError(f"Cannot read {name} of {self.name}: {_reason(error)}.") from error
+        return found
+
+    def blocks(self, size: int) -> Iterator[NDArray[Any]]:
+        """The array in pieces of at most ``size`` signals."""
+        try:
+            if self.key is None:
+                # Mapped: only the pages in use are in memory, whatever the order of the axes.
+                array = np.load(self.path, mmap_mode="r", allow_pickle=False)
+                yield from (array[k : k + size] for k in range(0, len(array), size))
+            elif self.header.fortran:
+                with np.load(self.path, allow_pickle=False) as archive:
+                    array = archive[self.key]
+                yield from (array[k : k + size] for k in range(0, len(array), size))
+            else:
+                yield from self._stream(size)
+        except DAMAGED as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"Cannot read {self}: {_reason(error)}.") from error
+
+    def _stream(self, size: int) -> Iterator[NDArray[Any]]:
+        count, *shape = self.header.shape
+        dtype = self.header.dtype
+        step = math.prod(shape) * dtype.itemsize
+        with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.key}.npy") as file:
+            _header(file)
+            for first in range(0, count, size):
+                rows = min(size, count - first)
+                data = file.read(rows * step)
+                if len(data) != rows * step:
+                    raise DataError(
+                        f"{self} is cut off: signal {first + len(data) // step} of {count} is missing."
+                    )
+                yield np.frombuffer(data, dtype).reshape(rows, *shape)
+            file.read(1)  # the end of the member, where its checksum is compared
+
+
+def _header(file: IO[bytes]) -> Header:
+    version = npy.read_magic(file)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    return Header(*read(file))
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error) or type(error).__name__).rstrip(".")

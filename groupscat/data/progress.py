@@ -1,0 +1,51 @@
+"""How far a long run is: bars on stderr, where tqdm is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+#: Seconds between updates on a terminal, and in a log, which is to get a line now and then.
+INTERVAL, LOG_INTERVAL = 0.1, 10.0
+
+
+class Progress:
+    """Shows nothing; the base of what does."""
+
+    def wrap(self, items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
+        """``items``, with a bar that says ``what`` is done to them while they are drawn."""
+        return items
+
+    @contextlib.contextmanager
+    def counter(self, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+        """A function to be called with the number of signals done since the last call."""
+        yield lambda count: None
+
+
+class Bars(Progress):
+    """Bars with rate and time left.
+
+    Raises
+    ------
+    ImportError : tqdm is not installed; the message names the extra.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from tqdm import tqdm
+        except ImportError as error:
+            raise ImportError('Progress bars need tqdm: pip install "groupscat[io]"') from error
+        self._tqdm: Any = tqdm
+        interval = INTERVAL if sys.stderr.isatty() else LOG_INTERVAL
+        self._options = {"file": sys.stderr, "mininterval": interval}
+
+    def wrap(self, items: Iterable[Any], total: int, what: str) -> Iterable[Any]:
+        bar: Iterable[Any] = self._tqdm(items, total=total, desc=what, leave=False, **self._options)
+        return bar
+
+    @contextlib.contextmanager
+    def counter(self, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+        with self._tqdm(total=total, desc="scattering", unit=f" {unit}s", **self._options) as bar:
+            yield bar.update
