@@ -1,0 +1,206 @@
+"""Pictures: what they show is read back from the figures, and every figure is drawn."""
+
+from __future__ import annotations
+
+import io
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import groupscat as gs
+from groupscat import plot
+from groupscat.errors import ArgumentError, ShapeError
+
+pytest.importorskip("matplotlib")
+from matplotlib.figure import Figure
+
+
+def draw(figure) -> None:
+    """Render: errors of matplotlib, missing glyphs included, show only now."""
+    assert isinstance(figure, Figure)
+    figure.savefig(io.BytesIO(), format="png", dpi=40)
+
+
+TWO_D = [
+    {"J": 2, "shape": (16, 16)},
+    {"J": 3, "shape": (24, 32), "L": 3},
+    {"J": 1, "shape": (9, 8), "L": 1, "max_order": 1},
+    {"J": 2, "shape": (16, 16), "L": 4, "method": "cascade"},
+    {"J": 2, "shape": (16, 16), "L": 4, "complex_input": True},
+]
+ONE_D = [
+    {"J": 5, "shape": 256, "Q": 4, "sampling_rate": 1000},
+    {"J": 3, "shape": 100},
+    {"J": 4, "shape": 128, "Q": 2, "method": "cascade"},
+    {"J": 4, "shape": 128, "complex_input": True},
+]
+
+
+@pytest.mark.parametrize("arguments", TWO_D, ids=str)
+def test_pictures_of_two_dimensions(arguments):
+    S = gs.Scattering2D(**arguments)
+    x = np.random.default_rng(0).normal(size=S.shape)
+    y = S(x + 0j if S.complex_input else x)
+    for figure in (
+        plot.filters(S),
+        plot.littlewood_paley(S),
+        plot.scattering_disk(S, y, x),
+        plot.scattering_disk(S, y.mean((1, 2))),
+        plot.coefficients(S, y),
+    ):
+        draw(figure)
+
+
+@pytest.mark.parametrize("arguments", ONE_D, ids=str)
+def test_pictures_of_one_dimension(arguments):
+    S = gs.Scattering1D(**arguments)
+    x = np.random.default_rng(0).normal(size=S.shape)
+    x = x + 0j if S.complex_input else x
+    for figure in (
+        plot.filters(S),
+        plot.littlewood_paley(S),
+        plot.littlewood_paley(S, order=2),
+        plot.scalogram(S, x),
+        plot.scalogram(S, y=S(x), db=True),
+        plot.coefficients(S, S(x)),
+    ):
+        draw(figure)
+
+
+def test_units():
+    with_rate = gs.Scattering1D(J=4, shape=256, Q=4, sampling_rate=1000)
+    without = gs.Scattering1D(J=4, shape=256, Q=4)
+    for S, frequency, time in ((with_rate, "Hz", "time, s"), (without, "cycles/sample", "time, samples")):
+        assert frequency in plot.filters(S).axes[-1].get_xlabel()
+        ax = plot.scalogram(S, np.ones(256)).axes[1]
+        assert frequency in ax.get_ylabel()
+        assert ax.get_xlabel() == time
+    np.testing.assert_allclose(plot.scalogram(with_rate, np.ones(256)).axes[1].get_xlim(), (0, 0.256))
+
+
+def test_scalogram_shows_a_tone_at_its_frequency():
+    S = gs.Scattering1D(J=6, shape=2048, Q=8, sampling_rate=2048)
+    tone = np.sin(2 * np.pi * 300 * np.arange(2048) / 2048)
+    ax = plot.scalogram(S, tone).axes[1]
+    mesh = ax.collections[0]
+    row = np.asarray(mesh.get_array()).mean(axis=1).argmax()
+    edges = mesh.get_coordinates()[:, 0, 1]
+    assert edges[row] < 300 < edges[row + 1] or abs(edges[row] / 300 - 1) < 0.1
+
+
+@pytest.mark.parametrize("L", [3, 4, 8])
+def test_cells_of_the_disk_cover_it_once(L):
+    S = gs.Scattering2D(J=4, shape=(32, 32), L=L)
+    for order, rings in ((1, 4), (2, 3)):
+        cells = [plot._cell(S, row, rings) for row in S.paths.select(order=order)]
+        area = sum((stop - start) * (hi**2 - lo**2) / 2 for lo, hi, start, stop in cells)
+        inside = plot.INSIDE
+        assert area == pytest.approx(math.pi / 2 * ((inside + rings) ** 2 - inside**2))
+        random = np.random.default_rng(0)
+        for radius, angle in zip(
+            random.uniform(inside, inside + rings, 300), random.uniform(0, 2 * math.pi, 300), strict=True
+        ):
+            hits = [
+                lo < radius < hi and (angle - start) % math.pi < stop - start for lo, hi, start, stop in cells
+            ]
+            assert sum(hits) == 1
+
+
+@pytest.mark.parametrize(("angle", "axis"), [(0, 1), (90, 0)])
+def test_disk_lights_up_where_the_wave_goes(angle, axis):
+    S = gs.Scattering2D(J=3, shape=(32, 32), L=8)
+    wave = np.cos(2 * np.pi * np.arange(32) * 6 / 32)  # 0.1875 cycles/pixel: j = 1
+    y = S(wave[None, :] * np.ones((32, 1)) if axis == 1 else wave[:, None] * np.ones((1, 32)))
+    values = y.mean((1, 2))
+    rows = S.paths.select(order=1)
+    best = max(rows, key=lambda row: values[row])
+    lo, hi, start, stop = plot._cell(S, best, 3)
+    assert (lo, hi) == (plot.INSIDE + 1, plot.INSIDE + 2)
+    middle = math.degrees((start + stop) / 2)
+    assert min(abs(middle - angle) % 180, -abs(middle - angle) % 180) < 1e-6
+
+
+def test_bars_show_the_means_in_order():
+    S = gs.Scattering2D(J=2, shape=(16, 16), L=4)
+    y = S(np.random.default_rng(0).uniform(size=(16, 16)))
+    ax = plot.coefficients(S, y).axes[0]
+    heights = [bar.get_height() for bar in ax.patches]
+    np.testing.assert_allclose(heights, y.mean((1, 2)), rtol=1e-6)
+    assert ax.get_yscale() == "log"
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+        "order 0 (1)",
+        "order 1 (8)",
+        "order 2 (16)",
+    ]
+
+
+def test_harmonic_coefficients():
+    S = gs.HarmonicScattering3D(J=1, shape=(8, 8, 8), L=1)
+    y = S(np.random.default_rng(0).uniform(size=(8, 8, 8)))
+    figure = plot.coefficients(S, y)
+    np.testing.assert_allclose([bar.get_height() for bar in figure.axes[0].patches], y.reshape(-1), rtol=1e-6)
+
+
+def test_given_figure_and_axes_are_used():
+    S = gs.Scattering2D(J=1, shape=(8, 8), L=2)
+    figure = Figure()
+    assert plot.filters(S, figure=figure) is figure
+    figure = Figure()
+    ax = figure.subplots()
+    assert plot.coefficients(S, S(np.ones((8, 8))), ax=ax) is figure
+    assert ax.patches
+
+
+def test_arrays_of_other_frameworks():
+    torch = pytest.importorskip("torch")
+    S = gs.Scattering2D(J=1, shape=(8, 8), L=2)
+    x = torch.ones(8, 8, requires_grad=True)
+    draw(plot.scattering_disk(S, S(x), x))
+
+
+def test_what_cannot_be_drawn():
+    S1, S2 = gs.Scattering1D(J=2, shape=64), gs.Scattering2D(J=1, shape=(8, 8))
+    S3 = gs.Scattering3D(J=1, shape=(8, 8, 8), L=3)
+    harmonic = gs.HarmonicScattering3D(J=1, shape=(8, 8, 8))
+    for wrong in (S3, harmonic):
+        for function in (plot.filters, plot.littlewood_paley):
+            with pytest.raises(ArgumentError, match="draws a"):
+                function(wrong)
+    with pytest.raises(ArgumentError, match="Scattering2D"):
+        plot.scattering_disk(S1, S1(np.ones(64)))
+    with pytest.raises(ArgumentError, match="Scattering1D"):
+        plot.scalogram(S2, np.ones((8, 8)))
+    with pytest.raises(ArgumentError, match="one of them"):
+        plot.scalogram(S1)
+    with pytest.raises(ArgumentError, match="common time axis"):
+        plot.scalogram(S1.replace(T="global"), np.ones(64))
+    with pytest.raises(ArgumentError, match="max_order=0"):
+        plot.scalogram(S1.replace(max_order=0), np.ones(64))
+    with pytest.raises(ArgumentError, match="max_order=0"):
+        plot.scattering_disk(S2.replace(max_order=0), np.ones((1, 4, 4)))
+    with pytest.raises(ArgumentError, match="one array"):
+        plot.coefficients(S2, S2.replace(out_type="list")(np.ones((8, 8))))
+    with pytest.raises(ShapeError, match=r"y\[0\]"):
+        plot.coefficients(S2, S2(np.ones((3, 8, 8))))
+    with pytest.raises(ShapeError, match=r"x\[0\]"):
+        plot.scalogram(S1, np.ones((3, 64)))
+
+
+def test_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "groupscat\[plot\]"'):
+        plot.filters(gs.Scattering2D(J=1, shape=(8, 8)))
+
+
+def test_no_pyplot():
+    code = (
+        "import sys, numpy as np, groupscat as gs; from groupscat import plot;"
+        "S = gs.Scattering2D(J=1, shape=(8, 8)); plot.filters(S);"
+        "plot.scattering_disk(S, S(np.ones((8, 8))));"
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
