@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ EXTENSIONS = (".npy", ".npz")
 #: The array of an ``.npz`` that is taken where several could be meant.
 USUAL_KEYS = ("x", "X", "features", "data", "images", "signals", "arr_0")
 #: What reading a damaged file raises.
-DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError)
+DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
 @dataclass(frozen=True)
