@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -32,7 +30,6 @@ class TorchBackend(Backend):
 
     name = "torch"
     chunk_bytes = 4 << 20
-    cache_bytes = 1 << 20
 
     # ---------------------------------------------------------------- primitives: arrays and types
 
@@ -106,8 +103,8 @@ class TorchBackend(Backend):
 
     # ----------------------------------------------------------------------- primitives: arithmetic
 
-    def matmul(self, x: Tensor, matrix: Tensor) -> Tensor:
-        return x @ matrix
+    def linear(self, x: Tensor, matrix: Tensor) -> Tensor:
+        return torch.nn.functional.linear(x, matrix)
 
     def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         return x.sum(axes)
@@ -128,8 +125,9 @@ class TorchBackend(Backend):
         if not z.is_complex():
             return z.abs() if axis is None else power((z * z).sum(axis), 0.5)
         # Torch's abs of complex numbers costs more than the FFT before it.
-        re, im = torch.view_as_real(z).unbind(-1)
-        squares = _add_product(re * re, im, im)
+        pairs = torch.view_as_real(z)
+        re, im = (pairs * pairs).unbind(-1)
+        squares = re + im
         return power(squares if axis is None else squares.sum(axis), 0.5)
 
     def power(self, x: Tensor, q: float) -> Tensor:
@@ -167,27 +165,13 @@ class TorchBackend(Backend):
     def bandpass(
         self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
     ) -> Tensor:
-        spectrum = self.window(spectrum, segments)
-        pairs = torch.view_as_real(spectrum.resolve_conj())[:, :, None]
-        sizes = [w // k for w, k in zip(filters.shape[1:-1], fold, strict=True)]
         total: Tensor | None = None
-        for block in itertools.product(*map(range, fold)):
-            part = tuple(slice(b * n, (b + 1) * n) for b, n in zip(block, sizes, strict=True))
-            x, psi = pairs[(..., *part, slice(None))], filters[(..., *part, slice(None))]
+        for block, psi in zip(self.blocks(self.window(spectrum, segments), fold), filters, strict=True):
+            x = torch.view_as_real(block.contiguous())[:, :, None]
             total = x * psi if total is None else _add_product(total, x, psi)
         assert total is not None
         z = torch.view_as_complex(total).flatten(1, 2)
         return torch.fft.ifftn(z, dim=tuple(range(-len(fold), 0)))
-
-    def bandpass_modulus(
-        self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
-    ) -> Tensor:
-        spectrum = self.window(spectrum, segments)
-        whole = (None,) * len(fold)
-        row_bytes = filters.numel() * filters.element_size() // math.prod(fold)
-        return self.by_rows(
-            lambda rows: self.modulus(self.bandpass(rows, filters, whole, fold)), spectrum, row_bytes
-        )
 
     def harmonic_modulus(self, spectrum: Tensor, filters: Tensor) -> Tensor:
         # One harmonic at a time: its response is in the cache when it is squared.

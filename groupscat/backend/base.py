@@ -49,8 +49,6 @@ class Backend(ABC):
     name: ClassVar[str]
     #: Bytes of intermediate arrays worth keeping in the cache; None: never split a batch.
     chunk_bytes: int | None = None
-    #: Bytes of one operation's intermediate results that fit the fastest shared cache; None: unlimited.
-    cache_bytes: int | None = None
 
     # ---------------------------------------------------------------- primitives: arrays and types
 
@@ -130,8 +128,8 @@ class Backend(ABC):
     # ----------------------------------------------------------------------- primitives: arithmetic
 
     @abstractmethod
-    def matmul(self, x: Array, matrix: Array) -> Array:
-        """x @ matrix, x real of any rank, matrix 2-D."""
+    def linear(self, x: Array, matrix: Array) -> Array:
+        """x @ matrixᵀ, both real and 2-D: (n, w), (o, w) → (n, o)."""
 
     @abstractmethod
     def sum(self, x: Array, axes: tuple[int, ...]) -> Array: ...
@@ -188,23 +186,6 @@ class Backend(ABC):
         """``function`` compiled by the framework, where it has a compiler."""
         return function
 
-    def by_rows(self, function: Callable[[Array], Array], x: Array, row_bytes: int) -> Array:
-        """function(x) for x (B, C, …), a few rows of (batch, channel) at a time where that fits the cache.
-
-        ``function`` maps (R, 1, …) to (R, P, …); the result is (B, C·P, …). ``row_bytes``: bytes of
-        intermediate results per row.
-        """
-        channels, *sizes = self.shape(x)[1:]
-        rows = self.reshape(x, (-1, 1, *sizes))
-        if self.cache_bytes is None or self.is_tracing(x):
-            y = function(rows)
-        else:
-            count, step = self.shape(rows)[0], max(1, self.cache_bytes // row_bytes)
-            parts = [function(rows[k : k + step]) for k in range(0, count, step)]
-            y = parts[0] if len(parts) == 1 else self.concat(parts, 0)
-        outputs, *grid = self.shape(y)[1:]
-        return self.reshape(y, (-1, channels * outputs, *grid))
-
     def is_complex(self, x: Array) -> bool:
         return self.dtype(x).startswith("complex")
 
@@ -240,9 +221,10 @@ class Backend(ABC):
         Parameters
         ----------
         spectrum : complex, shape (B, C, N_1, …, N_d).
-        filters : real, prepared, shape (P, W_1, …, W_d, ·) -- ψ̂ in the window, 1/fold included.
-        segments : per axis the part of the spectrum that the window holds, W_k samples.
-        fold : per axis W_k / n_k.
+        filters : real, prepared, shape (K, P, n_1, …, n_d, ·) -- ψ̂ in the window, cut into K = Π fold
+            blocks, the factor 1/Π fold included.
+        segments : per axis the part of the spectrum that the window holds, fold_k·n_k samples.
+        fold : aliases per axis.
 
         Returns
         -------
@@ -250,19 +232,21 @@ class Backend(ABC):
 
         Source: Mallat 2016, eq. 10 with subsampling.
         """
-        d = len(fold)
-        spectrum = self.window(spectrum, segments)
-        channels, *width = self.shape(spectrum)[1:]
-        sizes = [w // k for w, k in zip(width, fold, strict=True)]
-        total = None
-        for block in itertools.product(*map(range, fold)):
-            part = tuple(slice(b * n, (b + 1) * n) for b, n in zip(block, sizes, strict=True))
-            term = self.scale(
-                spectrum[(slice(None), slice(None), None, *part)], filters[(slice(None), *part)]
-            )
-            total = term if total is None else total + term
-        z = self.reshape(total, (-1, channels * self.shape(filters)[0], *sizes))
-        return self.ifft(z, tuple(range(-d, 0)))
+        blocks = self.blocks(self.window(spectrum, segments), fold)
+        total = self.scale(blocks[0][:, :, None], filters[0])
+        for block, psi in zip(blocks[1:], filters[1:], strict=True):
+            total = total + self.scale(block[:, :, None], psi)
+        channels, count, *sizes = self.shape(total)[1:]
+        z = self.reshape(total, (-1, channels * count, *sizes))
+        return self.ifft(z, tuple(range(-len(fold), 0)))
+
+    def blocks(self, x: Array, fold: Sequence[int]) -> list[Array]:
+        """The trailing axes cut into ``fold`` equal parts each: Π fold arrays (B, C, n_1, …, n_d)."""
+        sizes = self.shape(x)[-len(fold) :]
+        parts = [
+            [slice(b * n // k, (b + 1) * n // k) for b in range(k)] for n, k in zip(sizes, fold, strict=True)
+        ]
+        return [x[(..., *part)] for part in itertools.product(*parts)]
 
     def bandpass_modulus(
         self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
@@ -299,7 +283,7 @@ class Backend(ABC):
         Parameters
         ----------
         x : shape (B, C, n_1, …, n_d).
-        matrices : shape (w_k, o_k) per axis.
+        matrices : shape (o_k, w_k) per axis.
         frames : per axis None (w_k = n_k), or F_k overlapping frames of w_k samples.
         counts : outputs kept per axis, at most F_k·o_k.
 
@@ -320,8 +304,8 @@ class Backend(ABC):
             lead = self.shape(x)[1:-1]
             if frame is not None:
                 x = self.frame(self.window(x, [frame.segments]), frame.width, frame.hop)
-            width, outputs = self.shape(matrix)
-            x = self.matmul(self.reshape(x, (-1, width)), matrix)
+            outputs, width = self.shape(matrix)
+            x = self.linear(self.reshape(x, (-1, width)), matrix)
             total = outputs * (1 if frame is None else frame.count)
             x = self.reshape(x, (-1, *lead, total))
             if total != count:
@@ -356,8 +340,9 @@ class Backend(ABC):
         for tap in itertools.product(*map(range, taps)):
             part = tuple(slice(t, t + (n - 1) * stride + 1, stride) for t, n in zip(tap, out, strict=True))
             columns.append(self.reshape(x[(slice(None), slice(None), *part)], (-1, math.prod(out), 1)))
-        matrix = self.moveaxis(self.reshape(kernels, (count, -1)), 0, 1)
-        y = self.matmul(self.concat(columns, -1), matrix)
+        columns = self.reshape(self.concat(columns, -1), (-1, len(columns)))
+        y = self.linear(columns, self.reshape(kernels, (count, -1)))
+        y = self.reshape(y, (-1, channels, math.prod(out), count))
         return self.reshape(self.moveaxis(y, -1, -2), (-1, channels, count, *out))
 
     def wrap(self, x: Array, radius: Sequence[int]) -> Array:
@@ -385,6 +370,7 @@ COMPOSITES = (
     "pad",
     "window",
     "bandpass",
+    "blocks",
     "bandpass_modulus",
     "harmonic_modulus",
     "lowpass_subsample",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import os
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -20,7 +18,6 @@ class NumPyBackend(Backend):
 
     name = "numpy"
     chunk_bytes = 4 << 20
-    cache_bytes = 1 << 20
 
     def __init__(self) -> None:
         self._workers = (
@@ -72,8 +69,8 @@ class NumPyBackend(Backend):
     def where(self, condition: Array, x: Array, otherwise: float) -> Array:
         return np.where(condition, x, x.dtype.type(otherwise))
 
-    def matmul(self, x: Array, matrix: Array) -> Array:
-        return x @ matrix
+    def linear(self, x: Array, matrix: Array) -> Array:
+        return x @ matrix.T
 
     def sum(self, x: Array, axes: tuple[int, ...]) -> Array:
         return x.sum(axes)
@@ -126,36 +123,25 @@ class NumPyBackend(Backend):
     def bandpass(
         self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
     ) -> Array:
-        pairs = _pairs(self.window(spectrum, segments))
-        sizes = [w // k for w, k in zip(filters.shape[1:], fold, strict=False)]
         total: NDArray[Any] | None = None
-        for block in itertools.product(*map(range, fold)):
-            part = tuple(slice(b * n, (b + 1) * n) for b, n in zip(block, sizes, strict=True))
-            term = pairs[(slice(None), slice(None), None, *part)] * filters[(slice(None), *part)]
+        for block, psi in zip(self.blocks(self.window(spectrum, segments), fold), filters, strict=True):
+            term = _pairs(block)[:, :, None] * psi
             total = term if total is None else np.add(total, term, out=total)
         assert total is not None
-        z = _complex(total).reshape(-1, spectrum.shape[1] * len(filters), *sizes)
+        z = _complex(total)
+        z = z.reshape(len(z), -1, *z.shape[3:])
         axes = tuple(range(-len(fold), 0))
         return scipy.fft.ifftn(z, axes=axes, overwrite_x=True, workers=self._workers)
-
-    def bandpass_modulus(
-        self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
-    ) -> Array:
-        spectrum = self.window(spectrum, segments)
-        whole = (None,) * len(fold)
-        row_bytes = filters.nbytes // math.prod(fold)
-        return self.by_rows(
-            lambda rows: np.abs(self.bandpass(rows, filters, whole, fold)), spectrum, row_bytes
-        )
 
     def harmonic_modulus(self, spectrum: Array, filters: Array) -> Array:
         # One harmonic at a time: its response is in the cache when it is squared.
         axes = tuple(range(2 - filters.ndim, 0))
-        total = None
+        total: NDArray[Any] | None = None
         for psi in _complex(filters):
             z = scipy.fft.ifftn(spectrum * psi, axes=axes, overwrite_x=True, workers=self._workers)
             square = z.real**2 + z.imag**2
             total = square if total is None else np.add(total, square, out=total)
+        assert total is not None
         return np.sqrt(total)
 
     def frame(self, x: Array, width: int, hop: int) -> Array:

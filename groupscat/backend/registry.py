@@ -71,20 +71,20 @@ def backend_of(x: object) -> Backend:
     )
 
 
-def _from_environment() -> str:
-    name = os.environ.get(ENVIRONMENT_VARIABLE, "numpy")
-    if name not in _entries() and name != "numpy":
-        raise BackendError(
-            f"{ENVIRONMENT_VARIABLE}={name!r} names no backend; registered: {', '.join(backend_names())}. "
-            "Unset it or choose one of these."
-        )
-    return name
-
-
 #: Read once, at import: the backend where there is no array to follow (the command line).
-DEFAULT_NAME = _from_environment()
+DEFAULT_NAME = os.environ.get(ENVIRONMENT_VARIABLE) or "numpy"
 
 
 def default_backend() -> Backend:
-    """The backend used where there is no array to follow: ``GROUPSCAT_BACKEND``, else NumPy."""
+    """The backend used where there is no array to follow: ``GROUPSCAT_BACKEND``, else NumPy.
+
+    Raises
+    ------
+    BackendError : the environment variable names no backend, or one that is not installed.
+    """
+    if DEFAULT_NAME not in _entries():
+        raise BackendError(
+            f"{ENVIRONMENT_VARIABLE}={DEFAULT_NAME!r} names no backend; registered: "
+            f"{', '.join(backend_names())}. Unset it or choose one of these."
+        )
     return get_backend(DEFAULT_NAME)

@@ -60,17 +60,19 @@ class Window:
 
 @dataclass(frozen=True)
 class FilterBlock:
-    """Spectra of filters on a (sub)grid, inside a window, times ``scale``: shape (P, W_1, …, W_d).
+    """Spectra of filters on a (sub)grid, inside a window, cut into the blocks that folding adds up.
 
-    The padded input grid has ``sizes`` samples; the grid of the signal to be filtered has
-    window.size of them. ``alias``: see :class:`groupscat.wavelets.Bank`.
+    Shape (K, P, n_1, …, n_d) with K = Π fold blocks of P filters; the factor 1/K that makes the folded
+    spectrum that of the subsampled signal is included. The padded input grid has ``sizes`` samples; the
+    grid of the signal to be filtered has window.size of them. ``alias``: see
+    :class:`groupscat.wavelets.Bank`.
     """
 
     filters: tuple[Gabor, ...]
     sizes: tuple[int, ...]
     windows: tuple[Window, ...]
     alias: str
-    scale: float
+    fold: tuple[int, ...]
     kind: ClassVar[ConstantKind] = "filter"
 
     @property
@@ -78,6 +80,16 @@ class FilterBlock:
         return len(self.filters) * math.prod(w.width for w in self.windows)
 
     def build(self) -> NDArray[np.float64]:
+        shrunk = [w.size * k / w.width for w, k in zip(self.windows, self.fold, strict=True)]
+        spectra = self.spectra() / math.prod(shrunk)
+        d = len(self.fold)
+        cut = [n for w, k in zip(self.windows, self.fold, strict=True) for n in (k, w.width // k)]
+        blocks = spectra.reshape(len(self.filters), *cut)
+        order = [*range(1, 2 * d, 2), 0, *range(2, 2 * d + 1, 2)]
+        return blocks.transpose(order).reshape(-1, len(self.filters), *cut[1::2])
+
+    def spectra(self) -> NDArray[np.float64]:
+        """The spectra in their windows, shape (P, W_1, …, W_d)."""
         freqs, periods = [], []
         for n, w in zip(self.sizes, self.windows, strict=True):
             bins = w.bins()
@@ -85,7 +97,7 @@ class FilterBlock:
                 bins = np.mod(bins + w.size // 2, w.size) - w.size // 2
             freqs.append(bins / n)
             periods.append(1.0 if self.alias == "crop" else w.size / n)
-        return self.scale * np.stack([f.hat(freqs, periods, self.sizes) for f in self.filters])
+        return np.stack([f.hat(freqs, periods, self.sizes) for f in self.filters])
 
 
 @dataclass(frozen=True)
@@ -155,7 +167,7 @@ def averaging(phi: Gabor, geometry: AxisGeometry, log2: int, stride: int, alias:
 
 @dataclass(frozen=True)
 class AveragingMatrix:
-    """The matrix of an :class:`Averaging`, shape (width, outputs): entry φ(hop·o − v)."""
+    """The matrix of an :class:`Averaging`, shape (outputs, width): entry φ(hop·o − v)."""
 
     averaging: Averaging
     kind: ClassVar[ConstantKind] = "matrix"
@@ -167,18 +179,18 @@ class AveragingMatrix:
     def build(self) -> NDArray[np.float64]:
         a = self.averaging
         window = Window(0, a.grid, a.grid)
-        hat = FilterBlock((_along_axis(a.phi),), (a.geometry.padded,), (window,), a.alias, 1.0).build()[0]
+        hat = FilterBlock((_along_axis(a.phi),), (a.geometry.padded,), (window,), a.alias, (1,)).spectra()[0]
         phi = np.fft.ifft(hat).real
-        outputs = a.hop * np.arange(a.outputs)
+        outputs = a.hop * np.arange(a.outputs)[:, None]
         if a.frames == 1:
-            return np.asarray(phi[np.mod(a.first + outputs - np.arange(a.grid)[:, None], a.grid)])
-        lag = a.margin + outputs - np.arange(a.width)[:, None]
+            return np.asarray(phi[np.mod(a.first + outputs - np.arange(a.grid), a.grid)])
+        lag = a.margin + outputs - np.arange(a.width)
         return np.asarray(np.where(2 * np.abs(lag) < a.grid, phi[np.mod(lag, a.grid)], 0.0))
 
 
 @dataclass(frozen=True)
 class MeanMatrix:
-    """Mean over the samples of a subsampled axis that lie inside the input, shape (size, 1).
+    """Mean over the samples of a subsampled axis that lie inside the input, shape (1, size).
 
     ``total`` gives their sum times the subsampling instead: the integral over the axis.
     """
@@ -195,9 +207,9 @@ class MeanMatrix:
     def build(self) -> NDArray[np.float64]:
         step = 2**self.log2
         start, count = self.geometry.start(step), self.geometry.count(step)
-        column = np.zeros((self.geometry.padded // step, 1))
-        column[start : start + count] = step if self.total else 1 / count
-        return column
+        row = np.zeros((1, self.geometry.padded // step))
+        row[:, start : start + count] = step if self.total else 1 / count
+        return row
 
 
 @dataclass(frozen=True)

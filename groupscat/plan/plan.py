@@ -77,8 +77,11 @@ class Plan:
 
     @cached_property
     def largest_floats(self) -> int:
-        """Real numbers of the largest register per sample: what a chunk is sized by."""
-        return max(r.floats for _, r in self.registers)
+        """Real numbers of the largest register per sample: what a chunk is sized by.
+
+        Responses are counted as complex: so they are before ρ.
+        """
+        return max(r.space.size * 2 for _, r in self.registers)
 
     def __str__(self) -> str:
         lines = [

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from groupscat.backend.base import Frames
 from groupscat.plan.constants import (
     AveragingMatrix,
     FilterBlock,
@@ -27,10 +28,12 @@ from groupscat.plan.plan import Plan, PlanBuilder
 from groupscat.plan.rho import Rho
 from groupscat.space import Axis, Space, signal_axes
 from groupscat.wavelets.bank import Bank
-from groupscat.wavelets.morlet import Gabor
+from groupscat.wavelets.morlet import Gabor, Morlet
 
 #: A filter is taken to be zero where its spectrum is below this fraction of its maximum.
 NEGLIGIBLE = 1e-12
+#: Complex samples of the largest response computed at a time, per signal of the batch.
+LARGEST = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,8 @@ class Lowering:
         return Crop((node.register,), self.name("U"), tuple(slices))
 
     def _average(self, node: Node, counts: tuple[int, ...]) -> Op:
-        matrices, frames = [], []
+        matrices: list[str] = []
+        frames: list[Frames | None] = []
         for axis, log2 in zip(self.axes, node.log2, strict=True):
             if self.output.mode != "local":
                 total = self.output.mode == "integral"
@@ -194,52 +198,61 @@ def translation_plan(
             return
         spectrum = low.spectrum(node)
         for block in blocks:
-            child = _bandpass(low, spectrum, node, block, rho, oversampling, output.log2_cap)
-            visit(child, order + 1, rho.is_complex)
+            log2 = _sampling(low, node, block[0].j - oversampling, output.log2_cap)
+            for part in _split(block, len(node.paths) * math.prod(low.sizes(log2))):
+                child = _bandpass(low, spectrum, node, part, rho, log2)
+                visit(child, order + 1, rho.is_complex)
 
     visit(low.pad_input(padding, complex_input), 0, complex_input)
     return low.finish(rate, complex_input or rho.is_complex)
 
 
+def _sampling(low: Lowering, node: Node, finest: int, cap: int | None) -> tuple[int, ...]:
+    """log2 of the subsampling of a child: at most ``finest`` and ``cap``, a divisor of the period."""
+    target = max(0, finest if cap is None else min(finest, cap))
+    return tuple(max(r, min(target, a.log2_divisor)) for r, a in zip(node.log2, low.axes, strict=True))
+
+
+def _split(block: tuple[Morlet, ...], samples: int) -> list[tuple[Morlet, ...]]:
+    """Part the wavelets of a scale so that the response to one part, of ``samples`` each, is not too large.
+
+    On large signals this keeps intermediate results in the cache and, as parts are worked off depth first,
+    memory small.
+    """
+    count = max(1, LARGEST // samples)
+    return [block[k : k + count] for k in range(0, len(block), count)]
+
+
 def _bandpass(
-    low: Lowering,
-    spectrum: str,
-    node: Node,
-    block: tuple[Gabor, ...],
-    rho: Rho,
-    oversampling: int,
-    cap: int | None,
+    low: Lowering, spectrum: str, node: Node, block: tuple[Morlet, ...], rho: Rho, log2: tuple[int, ...]
 ) -> Node:
-    j = block[0].j
-    finest = max(0, j - oversampling)
-    target = finest if cap is None else min(finest, cap)
-    log2 = tuple(max(r, min(target, a.log2_divisor)) for r, a in zip(node.log2, low.axes, strict=True))
     sizes, small = low.sizes(node.log2), low.sizes(log2)
     windows = tuple(
         _window(block, k, axis.padded, size, out)
         for k, (axis, size, out) in enumerate(zip(low.axes, sizes, small, strict=True))
     )
+    fold = tuple(w.width // n for w, n in zip(windows, small, strict=True))
     filters = FilterBlock(
         filters=block,
         sizes=tuple(a.padded for a in low.axes),
         windows=windows,
         alias=low.alias,
-        scale=math.prod(small) / math.prod(sizes),
+        fold=fold,
     )
     op = Bandpass(
         (spectrum, low.builder.constant(filters)),
         low.name("U"),
         segments=tuple(w.segments() for w in windows),
-        fold=tuple(w.width // n for w, n in zip(windows, small, strict=True)),
+        fold=fold,
         rho=rho,
     )
     paths = tuple(
         path.extended(psi, phase) for path in node.paths for psi in block for phase in range(rho.phases)
     )
-    return Node(low.emit(op, len(paths), log2, rho.is_complex), paths, log2, j)
+    return Node(low.emit(op, len(paths), log2, rho.is_complex), paths, log2, block[0].j)
 
 
-def _window(block: tuple[Gabor, ...], axis: int, padded: int, size: int, out: int) -> Window:
+def _window(block: tuple[Morlet, ...], axis: int, padded: int, size: int, out: int) -> Window:
     """The shortest window, in multiples of ``out``, that holds every filter of the block."""
     supports = [psi.support(NEGLIGIBLE)[axis] for psi in block]
     lo, hi = min(s[0] for s in supports) * padded, max(s[1] for s in supports) * padded

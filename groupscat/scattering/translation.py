@@ -229,6 +229,10 @@ class Scattering(Operator):
     @cached_property
     def filters(self) -> SampledBank:
         """The bank's spectra on the padded grid: ``filters.phi``, ``filters.psi(order)``, in space too."""
+        if self.method == "cascade":
+            raise ArgumentError(
+                'method="cascade" has no such bank: see cascade.low, cascade.band and cascade.equivalent(level).'
+            )
         return SampledBank(self.bank, tuple(a.padded for a in self.axes))
 
     def littlewood_paley(self, order: int = 1) -> LittlewoodPaley:

@@ -169,7 +169,8 @@ class Morlet(Gabor):
     @cached_property
     def correction(self) -> float:
         """K, from the aliased (sampled) Gaussians: the continuous ratio would leave a small mean."""
-        zero, origin = [np.zeros(1)] * self.ndim, (0.0,) * self.ndim
+        zero: list[NDArray[np.float64]] = [np.zeros(1)] * self.ndim
+        origin = (0.0,) * self.ndim
         at_xi, at_zero = self._gaussian(zero, self.xi, 1.0), self._gaussian(zero, origin, 1.0)
         return float(at_xi.ravel()[0] / at_zero.ravel()[0])
 
