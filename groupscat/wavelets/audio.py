@@ -27,7 +27,7 @@ def audio_bank(J: int, Q: tuple[int, int], T: float, negative: bool = False) -> 
 
     >>> bank = audio_bank(J=3, Q=(1, 1), T=8)
     >>> [round(psi.xi[0], 4) for psi in bank.wavelets(1)]
-    [0.35, 0.175, 0.0875]
+    [0.35, 0.175, 0.0875, 0.0437]
 
     Source: Andén & Mallat 2014, section II; REFERENCE values of Kymatio.
     """

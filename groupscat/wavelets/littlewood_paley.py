@@ -43,7 +43,7 @@ def littlewood_paley(
 
     >>> from groupscat.wavelets.audio import audio_bank
     >>> print(littlewood_paley(audio_bank(J=4, Q=(8, 1), T=16), (1024,)))
-    Littlewood-Paley sum in [0.196, 1.004]
+    Littlewood-Paley sum in [0.000, 1.000]
 
     Source: Mallat 2016, section 4.2; Bruna & Mallat 2013, eq. 4.
     """
