@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import groupscat as gs
+from groupscat.plan import translation
 from tests.checks import against_oracle, noise
 from tests.strategies import PADDINGS, operators, signals
 from tests.tolerances import TIGHT_PADDING, assert_close
@@ -113,6 +114,21 @@ def test_padding_equals_definition(shape: tuple[int, ...], padding: Any) -> None
     bank = {"Q": 2} if len(shape) == 1 else {"L": 2}
     S = gs.Scattering(J=1, shape=shape, padding=padding, **bank)
     against_oracle(S, noise((2, *S.shape)))
+
+
+@pytest.mark.parametrize("largest", [1, 60, 300])
+@pytest.mark.parametrize("rho", ["modulus", "rectifier"])
+@pytest.mark.parametrize("shape", [(40,), (9, 8)])
+def test_scales_split_into_parts_equal_the_definition(
+    shape: tuple[int, ...], rho: str, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On large signals the wavelets of a scale are applied a few at a time; here on small ones."""
+    monkeypatch.setattr(translation, "LARGEST", largest)
+    S = gs.Scattering(J=2, shape=shape, rho=rho, phases=2, **({"Q": 5} if len(shape) == 1 else {"L": 4}))
+    against_oracle(S, noise((2, *shape)))
+    monkeypatch.undo()
+    assert len(S.plan.ops) > len(S.replace().plan.ops)
+    assert S.paths == S.replace().paths
 
 
 @pytest.mark.parametrize("shape", [(4096,), (5000,), (8192,)])
