@@ -45,7 +45,7 @@ class OperatorModule(nn.Module):
         self.operator = operator
         self._backend = get_backend("torch")
         self._recipes: tuple[tuple[str, Recipe], ...] = operator.plan.constants
-        _ = operator.plan.schedule  # computed here so that compilers find it ready
+        _ = operator.plan.schedule, operator.output_shape  # cached here: compilers cannot enter their locks
         dtype = dtype or torch.get_default_dtype()
         where = torch.empty(0, device=device or torch.get_default_device())
         for name, recipe in self._recipes:

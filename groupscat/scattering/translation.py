@@ -231,7 +231,8 @@ class Scattering(Operator):
         """The bank's spectra on the padded grid: ``filters.phi``, ``filters.psi(order)``, in space too."""
         if self.method == "cascade":
             raise ArgumentError(
-                'method="cascade" has no such bank: see cascade.low, cascade.band and cascade.equivalent(level).'
+                'method="cascade" does not use this bank: its filters are cascade.low, cascade.band and '
+                "cascade.equivalent(level)."
             )
         return SampledBank(self.bank, tuple(a.padded for a in self.axes))
 
@@ -251,7 +252,7 @@ class Scattering1D(Scattering):
     >>> import numpy as np, groupscat as gs
     >>> S = gs.Scattering1D(J=6, shape=1024, Q=8)
     >>> S(np.ones((5, 1024))).shape
-    (5, 125, 16)
+    (5, 126, 16)
     """
 
     _ndim = 1

@@ -117,7 +117,7 @@ class Gabor:
         if size is None or size[0] >= len(values):
             return float(np.abs(values).sum())
         # Wider than the grid: periods that overlap nearly cancel in space, nothing does in frequency.
-        hat = self._unnormalised([np.fft.fftfreq(size[0])], 1.0)
+        hat = self._unnormalised([np.asarray(np.fft.fftfreq(size[0]), np.float64)], 1.0)
         return float(np.abs(np.fft.ifft(hat)).sum()) or 1.0
 
     def space(self) -> NDArray[np.complex128]:
