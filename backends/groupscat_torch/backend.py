@@ -29,7 +29,7 @@ class TorchBackend(Backend):
     """Torch tensors."""
 
     name = "torch"
-    chunk_bytes = 4 << 20
+    chunk_bytes = 8 << 20
 
     # ---------------------------------------------------------------- primitives: arrays and types
 
@@ -173,6 +173,16 @@ class TorchBackend(Backend):
         z = torch.view_as_complex(total).flatten(1, 2)
         return torch.fft.ifftn(z, dim=tuple(range(-len(fold), 0)))
 
+    def bandpass_modulus(
+        self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
+    ) -> Tensor:
+        z = self.bandpass(spectrum, filters, segments, fold)
+        if z.requires_grad or not _in_place(z):
+            return self.modulus(z)
+        pairs = torch.view_as_real(z)  # nobody else's: squared where it lies
+        re, im = pairs.square_().unbind(-1)
+        return power(re + im, 0.5)
+
     def harmonic_modulus(self, spectrum: Tensor, filters: Tensor) -> Tensor:
         # One harmonic at a time: its response is in the cache when it is squared.
         axes = tuple(range(2 - filters.ndim, 0))
@@ -199,7 +209,10 @@ class TorchBackend(Backend):
 
 
 def _add_product(total: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """total + x·y in one pass over memory; in place, except under transforms that cannot batch that."""
-    if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(total):
-        return total + x * y
-    return total.addcmul_(x, y)
+    """total + x·y, in one pass over memory where it can be done in place."""
+    return total.addcmul_(x, y) if _in_place(total) else total + x * y
+
+
+def _in_place(x: Tensor) -> bool:
+    """Whether fused in-place operations may be used: compilers do without, and vmap has no rule for them."""
+    return not (torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x))
