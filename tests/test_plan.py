@@ -213,7 +213,8 @@ def test_peak_floats_is_what_the_executor_holds() -> None:
     assert S.plan.peak_floats * 0.5 < measured < S.plan.peak_floats * 3
 
 
-def test_memory_is_bounded_by_the_chunk_not_by_the_batch() -> None:
+def test_memory_is_bounded_by_the_chunk_not_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gs.get_backend("numpy"), "chunk_bytes", 1 << 20)
     S = gs.Scattering2D(J=2, shape=(32, 32), L=4, max_order=2, T="global")
     peaks = []
     for batch in (32, 128):
