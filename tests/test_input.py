@@ -173,7 +173,6 @@ def test_results_do_not_share_memory(S: gs.Scattering) -> None:
     np.testing.assert_array_equal(S(x), kept)
 
 
-@pytest.mark.xfail(strict=True, reason="order 0 without padding or average is a view of the input")
 def test_unaveraged_order_zero_does_not_share_memory_with_the_input() -> None:
     S = gs.Scattering1D(J=3, shape=16, T=0, padding="circular", out_type="list")
     x = noise((2, 16))

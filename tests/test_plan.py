@@ -217,7 +217,7 @@ def test_memory_is_bounded_by_the_chunk_not_by_the_batch(monkeypatch: pytest.Mon
     monkeypatch.setattr(gs.get_backend("numpy"), "chunk_bytes", 1 << 20)
     S = gs.Scattering2D(J=2, shape=(32, 32), L=4, max_order=2, T="global")
     peaks = []
-    for batch in (32, 128):
+    for batch in (128, 512):  # both more than one chunk
         x = noise((batch, 32, 32))
         S(x)
         tracemalloc.start()

@@ -71,12 +71,17 @@ class Lowpass(Op):
 
 @dataclass(frozen=True)
 class Crop(Op):
-    """Slices (start, stop, step) of the trailing axes: outputs without averaging."""
+    """Slices (start, stop, step) of the trailing axes: outputs without averaging.
+
+    ``copy``: of a data input, whose memory a result must not share.
+    """
 
     slices: tuple[tuple[int, int, int], ...]
+    copy: bool
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
-        return args[0][(..., *(slice(*s) for s in self.slices))]
+        y = args[0][(..., *(slice(*s) for s in self.slices))]
+        return xp.concat((y,), 1) if self.copy else y
 
 
 @dataclass(frozen=True)

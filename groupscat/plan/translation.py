@@ -127,7 +127,8 @@ class Lowering:
             step = stride >> log2
             start = axis.start(stride) * step
             slices.append((start, start + (count - 1) * step + 1, step))
-        return Crop((node.register,), self.name("U"), tuple(slices))
+        copy = node.register in self.builder.inputs
+        return Crop((node.register,), self.name("U"), tuple(slices), copy)
 
     def _average(self, node: Node, counts: tuple[int, ...]) -> Op:
         matrices: list[str] = []
