@@ -111,3 +111,17 @@ def _is_smooth(k: int) -> bool:
         while k % p == 0:
             k //= p
     return k == 1
+
+
+def gaussian_tail(sigma: float) -> int:
+    """Smallest t with at most 1e-3 of Σ|φ| at t, t+1, …, for a Gaussian of frequency width sigma."""
+    width = 1 / (2 * math.pi * sigma)
+    radius = math.ceil(8 * width) + 1
+    values = [math.exp(-0.5 * (t / width) ** 2) for t in range(radius + 1)]
+    total = 2 * sum(values) - values[0]
+    tail = 0.0
+    for t in range(radius, 0, -1):
+        tail += values[t]
+        if tail > 1e-3 * total:
+            return t + 1
+    return 1

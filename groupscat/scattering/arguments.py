@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from groupscat.errors import ArgumentError
+from groupscat.plan.translation import Output
 
 
 def integer(name: str, value: Any, least: int) -> int:
@@ -67,3 +69,63 @@ def power_of_two(name: str, value: Any) -> int:
         below = 1 << (number.bit_length() - 1)
         raise ArgumentError(f"{name}={number}: expected a power of two, for example {below} or {2 * below}.")
     return number
+
+
+def wavelets_per_octave(Q: Any) -> tuple[int, int]:
+    """Q as a pair: order 1, orders ≥ 2."""
+    if isinstance(Q, tuple | list):
+        if len(Q) != 2:
+            raise ArgumentError(f"Q={Q!r}: expected an int or a pair (order 1, orders ≥ 2).")
+        return integer("Q[0]", Q[0], 1), integer("Q[1]", Q[1], 1)
+    return integer("Q", Q, 1), 1
+
+
+def averaging_scale(T: Any, J: int, shape: tuple[int, ...]) -> int | Literal["global"]:
+    """T as samples, 0 for none, or "global"; None means 2^J."""
+    if T is None:
+        return 1 << J
+    if isinstance(T, str):
+        choice("T", T, ("global",))
+        return "global"
+    samples = integer("T", T, 0)
+    if samples > max(shape):
+        raise ArgumentError(f'T={T} exceeds the signal ({max(shape)} samples); for its mean pass T="global".')
+    return samples
+
+
+def output_of(
+    T: int | Literal["global"], stride: Any, oversampling: int, shape: tuple[int, ...], total: bool = False
+) -> Output:
+    """What T and stride ask for; ``total``: "global" means the integral, not the mean."""
+    if T == "global":
+        if stride is not None:
+            raise ArgumentError(
+                f'stride={stride} has no meaning with T="global", which leaves one value per path.'
+            )
+        return Output("integral" if total else "mean", None)
+    if stride is not None:
+        stride = power_of_two("stride", stride)
+    if T == 0:
+        if stride is not None and stride > min(shape):
+            raise ArgumentError(
+                f"stride={stride} exceeds the side {min(shape)} of shape={shape}: no sample would be left."
+            )
+        return Output("none", stride)
+    if stride is None:
+        stride = 2 ** max(0, int(math.log2(T)) - oversampling)
+    elif stride > T:
+        raise ArgumentError(f"stride={stride} exceeds T={T}: samples between the outputs would be lost.")
+    return Output("local", stride)
+
+
+def sampling_rate(rate: Any) -> float | None:
+    """A positive number of Hz, or None."""
+    if rate is None:
+        return None
+    try:
+        value = float(rate)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not (value > 0 and math.isfinite(value)):
+        raise ArgumentError(f"sampling_rate={rate!r}: expected a positive number of Hz.")
+    return value

@@ -11,9 +11,8 @@ from groupscat.errors import ArgumentError
 from groupscat.plan.geometry import periodic_axis
 from groupscat.plan.harmonic import harmonic_plan
 from groupscat.plan.plan import Plan
-from groupscat.scattering.arguments import integer, shape_of
+from groupscat.scattering.arguments import averaging_scale, integer, output_of, shape_of
 from groupscat.scattering.operator import Operator
-from groupscat.scattering.translation import averaging_scale, output_of
 from groupscat.wavelets.morlet import Gabor
 from groupscat.wavelets.oriented import SIGMA
 

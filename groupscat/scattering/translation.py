@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal, TypedDict, Unpack
 
 from groupscat.errors import ArgumentError
 from groupscat.plan.cascade import cascade_plan
-from groupscat.plan.geometry import PADDINGS, AxisGeometry, Padding, audio_axis, image_axis, periodic_axis
+from groupscat.plan.geometry import (
+    PADDINGS,
+    AxisGeometry,
+    Padding,
+    audio_axis,
+    gaussian_tail,
+    image_axis,
+    periodic_axis,
+)
 from groupscat.plan.plan import Plan
 from groupscat.plan.rho import make_rho
-from groupscat.plan.translation import Output, translation_plan
-from groupscat.scattering.arguments import choice, integer, power_of_two, scale, shape_of
+from groupscat.plan.translation import translation_plan
+from groupscat.scattering.arguments import (
+    averaging_scale,
+    choice,
+    integer,
+    output_of,
+    sampling_rate,
+    scale,
+    shape_of,
+    wavelets_per_octave,
+)
 from groupscat.scattering.operator import Operator
 from groupscat.wavelets.audio import audio_bank
 from groupscat.wavelets.bank import Bank, SampledBank
@@ -105,7 +121,7 @@ class Scattering(Operator):
         self.shape = shape_of(shape, self._ndim)
         self.J = scale(J, self.shape)
         self.max_order = integer("max_order", max_order, 0)
-        self.Q = _pair(Q)
+        self.Q = wavelets_per_octave(Q)
         d = len(self.shape)
         if d > 1 and Q != 1:
             raise ArgumentError(
@@ -123,7 +139,7 @@ class Scattering(Operator):
         self.normalize = choice("normalize", options.get("normalize"), (None, "littlewood-paley"))
         self.method = choice("method", options.get("method", "fourier"), ("fourier", "cascade"))
         self.exact_padding = bool(options.get("exact_padding", False))
-        self.sampling_rate = _rate(options.get("sampling_rate"))
+        self.sampling_rate = sampling_rate(options.get("sampling_rate"))
         self.complex_input = bool(options.get("complex_input", False))
         self.output = output_of(self.T, stride, self.oversampling, self.shape)
         config: dict[str, Any] = {"J": self.J, "shape": self.shape}
@@ -175,8 +191,8 @@ class Scattering(Operator):
                 self.shape[0],
                 self.J,
                 coarsest,
-                reach=_tail(phi),
-                widest=_tail(min(phi, widest)),
+                reach=gaussian_tail(phi),
+                widest=gaussian_tail(min(phi, widest)),
                 exact=self.exact_padding,
             ),
         )
@@ -326,75 +342,3 @@ class Scattering3D(Scattering):
         **options: Unpack[Options],
     ) -> None:
         super().__init__(J, shape, L=L, T=T, stride=stride, max_order=max_order, out_type=out_type, **options)
-
-
-def _pair(Q: Any) -> tuple[int, int]:
-    if isinstance(Q, tuple | list):
-        if len(Q) != 2:
-            raise ArgumentError(f"Q={Q!r}: expected an int or a pair (order 1, orders ≥ 2).")
-        return integer("Q[0]", Q[0], 1), integer("Q[1]", Q[1], 1)
-    return integer("Q", Q, 1), 1
-
-
-def averaging_scale(T: Any, J: int, shape: tuple[int, ...]) -> int | Literal["global"]:
-    """T as samples, 0 for none, or "global"; None means 2^J."""
-    if T is None:
-        return 1 << J
-    if isinstance(T, str):
-        choice("T", T, ("global",))
-        return "global"
-    samples = integer("T", T, 0)
-    if samples > max(shape):
-        raise ArgumentError(f'T={T} exceeds the signal ({max(shape)} samples); for its mean pass T="global".')
-    return samples
-
-
-def output_of(
-    T: int | Literal["global"], stride: Any, oversampling: int, shape: tuple[int, ...], total: bool = False
-) -> Output:
-    """What T and stride ask for; ``total``: "global" means the integral, not the mean."""
-    if T == "global":
-        if stride is not None:
-            raise ArgumentError(
-                f'stride={stride} has no meaning with T="global", which leaves one value per path.'
-            )
-        return Output("integral" if total else "mean", None)
-    if stride is not None:
-        stride = power_of_two("stride", stride)
-    if T == 0:
-        if stride is not None and stride > min(shape):
-            raise ArgumentError(
-                f"stride={stride} exceeds the side {min(shape)} of shape={shape}: no sample would be left."
-            )
-        return Output("none", stride)
-    if stride is None:
-        stride = 2 ** max(0, int(math.log2(T)) - oversampling)
-    elif stride > T:
-        raise ArgumentError(f"stride={stride} exceeds T={T}: samples between the outputs would be lost.")
-    return Output("local", stride)
-
-
-def _rate(rate: Any) -> float | None:
-    if rate is None:
-        return None
-    try:
-        value = float(rate)
-    except (TypeError, ValueError):
-        value = math.nan
-    if not (value > 0 and math.isfinite(value)):
-        raise ArgumentError(f"sampling_rate={rate!r}: expected a positive number of Hz.")
-    return value
-
-
-def _tail(sigma: float) -> int:
-    """Smallest t with at most 1e-3 of Σ|φ| at t, t+1, …, for a Gaussian of frequency width sigma."""
-    width = 1 / (2 * math.pi * sigma)
-    radius = math.ceil(8 * width) + 1
-    values = [math.exp(-0.5 * (t / width) ** 2) for t in range(radius + 1)]
-    total = 2 * sum(values) - values[0]
-    tail = 0.0
-    for t in range(radius, 0, -1):
-        tail += values[t]
-        if tail > 1e-3 * total:
-            return t + 1
-    return 1
