@@ -22,7 +22,7 @@ from benchmarks.tables import table
 from groupscat.scattering import Operator
 
 COLUMNS = (("NumPy", "float64"), ("NumPy", "float32"), ("Torch", "float64"), ("Torch", "float32"))
-ORACLE_LIMITS = {"float64": 1e-12, "float32": 1e-5}
+ORACLE_LIMITS = {"float32": 1e-5}
 
 
 @dataclass
@@ -104,7 +104,8 @@ def measure(data: str | None) -> list[Row]:
         rows.append(compare(case.name, limits, operator, arrays["x"], case.expected(arrays, operator)))
     for definition in DEFINITIONS:
         operator, x, expected = definition.case()
-        rows.append(compare(definition.name, ORACLE_LIMITS, operator, x, expected))
+        limits = {**ORACLE_LIMITS, "float64": definition.exact}
+        rows.append(compare(definition.name, limits, operator, x, expected))
     return rows
 
 
@@ -116,7 +117,8 @@ def render(rows: list[Row]) -> str:
     verdict = f"{failures} over the limit, {len(absent)} not measured, of {len(rows) * len(COLUMNS)}."
     if absent:
         verdict += f" ({'; '.join(dict.fromkeys(absent))})"
-    return f"{table(header, [row.cells() for row in rows])}\n\n{verdict}"
+    note = "Solid harmonics on even sides have a wider float64 limit: see `benchmarks.definition.Definition.exact`."
+    return f"{table(header, [row.cells() for row in rows])}\n\n{verdict} {note}"
 
 
 def main() -> int:
