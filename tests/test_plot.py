@@ -6,6 +6,7 @@ import io
 import math
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import groupscat as gs
 from groupscat import plot
 from groupscat.errors import ArgumentError, ShapeError
+from groupscat.plot.disk import INSIDE, cell
 
 pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
@@ -95,13 +97,12 @@ def test_scalogram_shows_a_tone_at_its_frequency():
 def test_cells_of_the_disk_cover_it_once(L):
     S = gs.Scattering2D(J=4, shape=(32, 32), L=L)
     for order, rings in ((1, 4), (2, 3)):
-        cells = [plot._cell(S, row, rings) for row in S.paths.select(order=order)]
+        cells = [cell(S, row, rings) for row in S.paths.select(order=order)]
         area = sum((stop - start) * (hi**2 - lo**2) / 2 for lo, hi, start, stop in cells)
-        inside = plot.INSIDE
-        assert area == pytest.approx(math.pi / 2 * ((inside + rings) ** 2 - inside**2))
+        assert area == pytest.approx(math.pi / 2 * ((INSIDE + rings) ** 2 - INSIDE**2))
         random = np.random.default_rng(0)
         for radius, angle in zip(
-            random.uniform(inside, inside + rings, 300), random.uniform(0, 2 * math.pi, 300), strict=True
+            random.uniform(INSIDE, INSIDE + rings, 300), random.uniform(0, 2 * math.pi, 300), strict=True
         ):
             hits = [
                 lo < radius < hi and (angle - start) % math.pi < stop - start for lo, hi, start, stop in cells
@@ -116,10 +117,27 @@ def test_disk_lights_up_where_the_wave_goes(angle, down, right):
     wave = np.cos(2 * np.pi * (down * rows + right * columns))  # about 0.18 cycles/pixel: j = 1
     values = S(wave).mean((1, 2))
     best = max(S.paths.select(order=1), key=lambda row: values[row])
-    lo, hi, start, stop = plot._cell(S, best, 3)
-    assert (lo, hi) == (plot.INSIDE + 1, plot.INSIDE + 2)
+    lo, hi, start, stop = cell(S, best, 3)
+    assert (lo, hi) == (INSIDE + 1, INSIDE + 2)
     off = math.degrees((start + stop) / 2) - angle
     assert (off + 90) % 180 == pytest.approx(90)
+
+
+def test_labels_of_colour_bars_do_not_touch():
+    S = gs.Scattering2D(J=2, shape=(16, 16), L=4)
+    y = np.linspace(0.0005, 0.015, len(S.paths))
+    figure = plot.scattering_disk(S, y, np.zeros((16, 16)))
+    figure.draw_without_rendering()
+    bars = [ax for ax in figure.axes if ax.get_label() == "<colorbar>"]
+    assert len(bars) == 3
+    for bar in bars:
+        low, high = bar.get_xlim()
+        boxes = [
+            tick.label1.get_window_extent()
+            for tick in bar.xaxis.get_major_ticks()
+            if low <= tick.get_loc() <= high
+        ]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_bars_show_the_means_in_order():

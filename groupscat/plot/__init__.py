@@ -1,0 +1,17 @@
+"""Pictures of filters and coefficients. Each function returns a matplotlib Figure; no display is needed.
+
+>>> import groupscat as gs
+>>> from groupscat import plot
+>>> S = gs.Scattering2D(J=2, shape=(32, 32))
+>>> plot.filters(S).savefig("filters.png")  # doctest: +SKIP
+
+Needs matplotlib: ``pip install "groupscat[plot]"``.
+"""
+
+from groupscat.plot.bank import filters
+from groupscat.plot.bars import coefficients
+from groupscat.plot.coverage import littlewood_paley
+from groupscat.plot.disk import scattering_disk
+from groupscat.plot.time_frequency import scalogram
+
+__all__ = ["coefficients", "filters", "littlewood_paley", "scalogram", "scattering_disk"]
