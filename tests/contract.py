@@ -282,7 +282,7 @@ class BackendContract:
         given = self.put(xp, x.astype(COMPLEX[precision] if is_complex else precision))
         for found, wanted in [
             (xp.fft(given, axes), scipy.fft.fftn(x, axes=axes)),
-            (xp.ifft(given, axes), scipy.fft.ifftn(x, axes=axes)),
+            (xp.backward_fft(given, axes), scipy.fft.ifftn(x, axes=axes, norm="forward")),
         ]:
             assert xp.dtype(found) == COMPLEX[precision]
             self.same(xp, found, wanted, precision)
@@ -396,7 +396,7 @@ class BackendContract:
             shape = list(product.shape)
             shape[axis : axis + 1] = [k, shape[axis] // k]
             product = product.reshape(shape).sum(axis)
-        z = scipy.fft.ifftn(product, axes=tuple(range(3, product.ndim)))
+        z = scipy.fft.ifftn(product, axes=tuple(range(3, product.ndim)), norm="forward")
         z = z.reshape(3, 8, *z.shape[3:])
         found = getattr(xp, name)(x, self.filters(xp, f, "filter", precision), segments, fold)
         self.same(xp, found, np.abs(z) if name == "bandpass_modulus" else z, precision)
@@ -423,7 +423,7 @@ class BackendContract:
             lambda b: b.harmonic_modulus(x, self.filters(b, f, "complex_filter", precision)),
             precision,
         )
-        z = scipy.fft.ifftn(spectrum * f, axes=(-3, -2, -1))
+        z = scipy.fft.ifftn(spectrum * f, axes=(-3, -2, -1), norm="forward")
         wanted = np.sqrt((np.abs(z) ** 2).sum(1))[:, None]
         found = xp.harmonic_modulus(x, self.filters(xp, f, "complex_filter", precision))
         self.same(xp, found, wanted, precision)

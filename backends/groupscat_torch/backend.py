@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from groupscat.backend.base import Backend, ConstantKind, Segments
 from groupscat.errors import DeviceError
@@ -22,6 +23,8 @@ DTYPES: dict[str, torch.dtype] = {
     "complex128": torch.complex128,
     "bool": torch.bool,
 }
+#: Rows of a block shorter than this are copied together before they are used: loops over rows cost more.
+SHORT = 50
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -29,7 +32,7 @@ class TorchBackend(Backend):
     """Torch tensors."""
 
     name = "torch"
-    chunk_bytes = 8 << 20
+    chunk_bytes = 7 << 19
 
     # ---------------------------------------------------------------- primitives: arrays and types
 
@@ -140,8 +143,8 @@ class TorchBackend(Backend):
             return torch.fft.fft(x, dim=axes[0])
         return torch.fft.fftn(x, dim=axes)
 
-    def ifft(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-        return torch.fft.ifftn(x, dim=axes)
+    def backward_fft(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        return torch.fft.ifftn(x, dim=axes, norm="forward")
 
     # --------------------------------------------------------------------------- composites
 
@@ -167,28 +170,29 @@ class TorchBackend(Backend):
     ) -> Tensor:
         total: Tensor | None = None
         for block, psi in zip(self.blocks(self.window(spectrum, segments), fold), filters, strict=True):
-            x = torch.view_as_real(block.contiguous())[:, :, None]
+            if block.shape[-1] < SHORT:
+                block = block.contiguous()
+            x = torch.view_as_real(block)[:, :, None]
             total = x * psi if total is None else _add_product(total, x, psi)
         assert total is not None
         z = torch.view_as_complex(total).flatten(1, 2)
-        return torch.fft.ifftn(z, dim=tuple(range(-len(fold), 0)))
+        return self.backward_fft(z, tuple(range(-len(fold), 0)))
 
     def bandpass_modulus(
         self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
     ) -> Tensor:
         z = self.bandpass(spectrum, filters, segments, fold)
-        if z.requires_grad or not _in_place(z):
+        if z.requires_grad or not _in_place(z) or forward_ad._current_level >= 0:
             return self.modulus(z)
-        pairs = torch.view_as_real(z)  # nobody else's: squared where it lies
-        re, im = pairs.square_().unbind(-1)
-        return power(re + im, 0.5)
+        re, im = torch.view_as_real(z).square_().unbind(-1)  # nobody else's: squared where it lies
+        return (re + im).sqrt_()
 
     def harmonic_modulus(self, spectrum: Tensor, filters: Tensor) -> Tensor:
         # One harmonic at a time: its response is in the cache when it is squared.
         axes = tuple(range(2 - filters.ndim, 0))
         total: Tensor | None = None
         for psi in torch.view_as_complex(filters).unbind():
-            re, im = torch.view_as_real(torch.fft.ifftn(spectrum * psi, dim=axes)).unbind(-1)
+            re, im = torch.view_as_real(self.backward_fft(spectrum * psi, axes)).unbind(-1)
             total = re * re if total is None else _add_product(total, re, re)
             total = _add_product(total, im, im)
         assert total is not None

@@ -159,8 +159,8 @@ class Backend(ABC):
         """Unnormalised discrete Fourier transform of real or complex x: Σ x(u) exp(−2πi uk/N)."""
 
     @abstractmethod
-    def ifft(self, x: Array, axes: tuple[int, ...]) -> Array:
-        """The inverse of :meth:`fft` (with its factor 1/N); complex."""
+    def backward_fft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """Σ x(k) exp(+2πi uk/N), complex: :meth:`fft` undone but for the factor 1/N, which filters carry."""
 
     # --------------------------------------------------------------------------- composites
 
@@ -222,7 +222,7 @@ class Backend(ABC):
         ----------
         spectrum : complex, shape (B, C, N_1, …, N_d).
         filters : real, prepared, shape (K, P, n_1, …, n_d, ·) -- ψ̂ in the window, cut into K = Π fold
-            blocks, the factor 1/Π fold included.
+            blocks, the factor 1/Π N_k included.
         segments : per axis the part of the spectrum that the window holds, fold_k·n_k samples.
         fold : aliases per axis.
 
@@ -238,7 +238,7 @@ class Backend(ABC):
             total = total + self.scale(block[:, :, None], psi)
         channels, count, *sizes = self.shape(total)[1:]
         z = self.reshape(total, (-1, channels * count, *sizes))
-        return self.ifft(z, tuple(range(-len(fold), 0)))
+        return self.backward_fft(z, tuple(range(-len(fold), 0)))
 
     def blocks(self, x: Array, fold: Sequence[int]) -> list[Array]:
         """The trailing axes cut into ``fold`` equal parts each: Π fold arrays (B, C, n_1, …, n_d)."""
@@ -260,7 +260,7 @@ class Backend(ABC):
         Parameters
         ----------
         spectrum : complex, shape (B, 1, N_1, …, N_d).
-        filters : "complex_filter", prepared, shape (M, N_1, …, N_d, 2).
+        filters : "complex_filter", prepared, shape (M, N_1, …, N_d, 2), the factor 1/Π N_k included.
 
         Returns
         -------
@@ -269,7 +269,7 @@ class Backend(ABC):
         Source: Eickenberg et al. 2017, section 3.
         """
         axes = tuple(range(2 - len(self.shape(filters)), 0))
-        z = self.ifft(self.multiply(spectrum[:, :, None], filters), axes)
+        z = self.backward_fft(self.multiply(spectrum[:, :, None], filters), axes)
         return self.modulus(z, axis=2)
 
     def lowpass_subsample(

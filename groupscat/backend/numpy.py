@@ -17,7 +17,7 @@ class NumPyBackend(Backend):
     """NumPy arrays, with scipy.fft (float32 stays float32 there, and it uses every core)."""
 
     name = "numpy"
-    chunk_bytes = 8 << 20
+    chunk_bytes = 7 << 19
 
     def __init__(self) -> None:
         self._workers = (
@@ -103,8 +103,11 @@ class NumPyBackend(Backend):
     def fft(self, x: Array, axes: tuple[int, ...]) -> Array:
         return scipy.fft.fftn(x, axes=axes, workers=self._workers)
 
-    def ifft(self, x: Array, axes: tuple[int, ...]) -> Array:
-        return scipy.fft.ifftn(x, axes=axes, workers=self._workers)
+    def backward_fft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        return self._backward(x, axes)
+
+    def _backward(self, x: Array, axes: tuple[int, ...], overwrite: bool = False) -> Array:
+        return scipy.fft.ifftn(x, axes=axes, norm="forward", overwrite_x=overwrite, workers=self._workers)
 
     # A complex array times a real filter: NumPy would first convert the filter to complex. With each
     # filter sample stored twice, the product is one pass of real multiplications over (re, im) pairs.
@@ -130,15 +133,14 @@ class NumPyBackend(Backend):
         assert total is not None
         z = _complex(total)
         z = z.reshape(len(z), -1, *z.shape[3:])
-        axes = tuple(range(-len(fold), 0))
-        return scipy.fft.ifftn(z, axes=axes, overwrite_x=True, workers=self._workers)
+        return self._backward(z, tuple(range(-len(fold), 0)), overwrite=True)
 
     def harmonic_modulus(self, spectrum: Array, filters: Array) -> Array:
         # One harmonic at a time: its response is in the cache when it is squared.
         axes = tuple(range(2 - filters.ndim, 0))
         total: NDArray[Any] | None = None
         for psi in _complex(filters):
-            z = scipy.fft.ifftn(spectrum * psi, axes=axes, overwrite_x=True, workers=self._workers)
+            z = self._backward(spectrum * psi, axes, overwrite=True)
             square = z.real**2 + z.imag**2
             total = square if total is None else np.add(total, square, out=total)
         assert total is not None

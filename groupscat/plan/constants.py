@@ -62,8 +62,8 @@ class Window:
 class FilterBlock:
     """Spectra of filters on a (sub)grid, inside a window, cut into the blocks that folding adds up.
 
-    Shape (K, P, n_1, …, n_d) with K = Π fold blocks of P filters; the factor 1/K that makes the folded
-    spectrum that of the subsampled signal is included. The padded input grid has ``sizes`` samples; the
+    Shape (K, P, n_1, …, n_d) with K = Π fold blocks of P filters. They carry the factor 1/N of the inverse
+    transform and that of folding, 1/Π window.size together. The padded input grid has ``sizes`` samples; the
     grid of the signal to be filtered has window.size of them. ``alias``: see
     :class:`groupscat.wavelets.Bank`.
     """
@@ -80,8 +80,7 @@ class FilterBlock:
         return len(self.filters) * math.prod(w.width for w in self.windows)
 
     def build(self) -> NDArray[np.float64]:
-        shrunk = [w.size * k / w.width for w, k in zip(self.windows, self.fold, strict=True)]
-        spectra = self.spectra() / math.prod(shrunk)
+        spectra = self.spectra() / math.prod(w.size for w in self.windows)
         d = len(self.fold)
         cut = [n for w, k in zip(self.windows, self.fold, strict=True) for n in (k, w.width // k)]
         blocks = spectra.reshape(len(self.filters), *cut)

@@ -30,7 +30,7 @@ NYQUIST = 1e-6
 
 @dataclass(frozen=True)
 class HarmonicBlock:
-    """Complex spectra of one :class:`SolidHarmonic`, shape (M, *sizes)."""
+    """Complex spectra of one :class:`SolidHarmonic`, over the number of samples, shape (M, *sizes)."""
 
     filter: SolidHarmonic
     sizes: tuple[int, ...]
@@ -41,7 +41,7 @@ class HarmonicBlock:
         return 2 * len(self.filter.orders) * math.prod(self.sizes)
 
     def build(self) -> NDArray[np.complex128]:
-        return self.filter.hat(fft_frequencies(self.sizes))
+        return self.filter.hat(fft_frequencies(self.sizes)) / math.prod(self.sizes)
 
 
 @dataclass(frozen=True)

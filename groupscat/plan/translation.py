@@ -33,7 +33,7 @@ from groupscat.wavelets.morlet import Gabor, Morlet
 #: A filter is taken to be zero where its spectrum is below this fraction of its maximum.
 NEGLIGIBLE = 1e-12
 #: Complex samples of the largest response computed at a time, per signal of the batch.
-LARGEST = 1 << 18
+LARGEST = 1 << 17
 
 
 @dataclass(frozen=True)
