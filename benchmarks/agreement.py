@@ -117,7 +117,7 @@ def render(rows: list[Row]) -> str:
     verdict = f"{failures} over the limit, {len(absent)} not measured, of {len(rows) * len(COLUMNS)}."
     if absent:
         verdict += f" ({'; '.join(dict.fromkeys(absent))})"
-    note = "Solid harmonics on even sides have a wider float64 limit: see `benchmarks.definition.Definition.exact`."
+    note = "Solid harmonics on even sides have a wider float64 limit, for a reason: `Definition.exact`."
     return f"{table(header, [row.cells() for row in rows])}\n\n{verdict} {note}"
 
 

@@ -277,7 +277,8 @@ def _info(arguments: argparse.Namespace) -> int:
         if registry.ENVIRONMENT_VARIABLE in os.environ
         else "the default"
     )
-    print(f"  used where none is named: {registry.DEFAULT_NAME} ({origin})")
+    known = "" if registry.DEFAULT_NAME in gs.backend_names() else ", which names no backend"
+    print(f"  used where none is named: {registry.DEFAULT_NAME} ({origin}{known})")
     print("optional packages")
     for package, extra in OPTIONAL.items():
         missing = f'not installed: pip install "groupscat[{extra}]"'

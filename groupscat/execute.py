@@ -46,8 +46,9 @@ def run_batched(
             for out, _ in plan.outputs
         )
     size = batch
-    if backend.chunk_bytes is not None:
-        size = max(1, backend.chunk_bytes // (plan.largest_floats * itemsize))
+    limit = backend.chunk(x)
+    if limit is not None:
+        size = max(1, limit // (plan.largest_floats * itemsize))
         size = math.ceil(batch / math.ceil(batch / size))  # chunks of nearly equal length
     chunks = [
         run(plan, {name: x[start : start + size], **constants}, backend) for start in range(0, batch, size)

@@ -450,6 +450,7 @@ def test_contract_covers_every_method_that_computes() -> None:
         "is_tracing",
         "all_finite",
         "is_complex",
+        "chunk",
     }
     assert methods - policies - {"prepare", "compile"} == set(NOTICED)
 

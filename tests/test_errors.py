@@ -59,7 +59,7 @@ REFUSED: dict[type[Any], dict[str, tuple[dict[str, Any], str]]] = {
         ),
         "phases": (
             {"J": 2, "shape": 32, "rho": "rectifier", "phases": 0},
-            r"phases=0: the rectifier needs at least one phase",
+            r"phases=0: expected an integer ≥ 1",
         ),
         "method": (
             {"J": 2, "shape": 32, "method": "fft"},
@@ -162,7 +162,9 @@ def test_impossible_arguments_are_refused(cls: Any, arguments: dict[str, Any], m
 
 
 def test_unknown_options_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(TypeError, match=r"Scattering1D has no argument 'averaging'; options: check_finite"):
+    with pytest.raises(
+        TypeError, match=r"Scattering1D has no argument 'averaging'; it takes J, shape, .*padding"
+    ):
         gs.Scattering1D(J=1, shape=8, averaging=2)  # type: ignore[call-arg]
 
 
@@ -284,3 +286,26 @@ def test_errors_are_also_the_builtin_ones(error: type[Exception], builtin: type[
 def test_all_errors_are_public() -> None:
     defined = {name for name, value in vars(errors).items() if isinstance(value, type)}
     assert defined <= set(gs.__all__)
+
+
+@pytest.mark.parametrize(
+    ("option", "way_out"),
+    [("average", "pass T=0"), ("backend", "import groupscat.torch"), ("vectorize", "pass out_type=")],
+)
+def test_arguments_of_kymatio_are_refused_with_their_replacement(option: str, way_out: str) -> None:
+    with pytest.raises(TypeError, match=f"no argument '{option}': .*{way_out}"):
+        gs.Scattering1D(J=2, shape=16, **{option: False})  # type: ignore[arg-type]
+
+
+def test_phases_without_a_rectifier_are_refused() -> None:
+    with pytest.raises(gs.ArgumentError, match='phases=2 has a meaning with rho="rectifier" only'):
+        gs.Scattering1D(J=2, shape=16, phases=2)
+
+
+def test_masked_array_is_refused_rather_than_unmasked() -> None:
+    with pytest.raises(gs.DtypeError, match="MaskedArray"):
+        gs.Scattering1D(J=2, shape=16)(np.ma.masked_array(np.zeros(16), mask=False))
+
+
+def test_options_given_at_their_default_change_nothing() -> None:
+    assert gs.Scattering1D(J=2, shape=16, padding="reflect", phases=4) == gs.Scattering1D(J=2, shape=16)

@@ -257,3 +257,49 @@ def test_unusual_memory_layouts() -> None:
 def test_integers_are_converted_as_documented() -> None:
     x = torch.arange(56, dtype=torch.uint8).reshape(8, 7)
     assert error(build("2d")(x), build("2d")(x.float())) == 0
+
+
+def test_small_integers_are_computed_in_the_precision_of_the_module() -> None:
+    x = torch.arange(56, dtype=torch.uint8).reshape(8, 7)
+    module = build("2d").double()
+    assert error(module(x), module(x.double())) == 0
+
+
+def test_module_shows_what_its_operator_has() -> None:
+    module = build("2d")
+    assert (module.J, module.shape, module.max_order) == (1, (8, 7), 2)
+    assert module.filters.phi.ndim == 2
+    assert module.littlewood_paley().upper == module.operator.littlewood_paley().upper
+    assert "paths" in str(module)
+    with pytest.raises(AttributeError, match="no attribute 'colour'"):
+        module.colour  # noqa: B018
+
+
+def test_operator_first_used_in_inference_mode_can_be_differentiated_later() -> None:
+    S = gs.Scattering2D(J=1, shape=(8, 8), L=2)
+    with torch.inference_mode():
+        S(torch.randn(8, 8))
+        module = build("2d")
+    for transform, side in ((S, 8), (module, 7)):
+        x = torch.randn(8, side, requires_grad=True)
+        transform(x).sum().backward()
+        assert x.grad is not None
+
+
+@pytest.mark.parametrize("case", ["2d", "2d-cascade"])
+def test_autocast_does_not_lower_the_precision(case: str) -> None:
+    module = build(case)
+    x = signal(module, dtype=torch.float32)
+    reference = module(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y, z = module(x), module.operator(x)
+    assert y.dtype == z.dtype == torch.float32
+    assert error(y, reference) == error(z, reference) == 0
+
+
+def test_check_finite_lets_transforms_through() -> None:
+    module = build("2d", check_finite=True)
+    x = signal(module, dtype=torch.float32)
+    assert error(torch.func.vmap(module)(x), module(x)) < 1e-6
+    with pytest.raises(gs.NotFiniteError):
+        module(x / 0)

@@ -23,6 +23,8 @@ DTYPES: dict[str, torch.dtype] = {
     "complex128": torch.complex128,
     "bool": torch.bool,
 }
+#: On an accelerator launches cost more than a cache saves; this bounds the memory of a large batch.
+DEVICE_CHUNK_BYTES = 1 << 28
 #: Rows of a block shorter than this are copied together before they are used: loops over rows cost more.
 SHORT = 50
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -40,11 +42,12 @@ class TorchBackend(Backend):
         return isinstance(x, Tensor)
 
     def asarray(self, x: object, dtype: str | None = None, like: Tensor | None = None) -> Tensor:
-        if isinstance(x, np.ndarray):
-            # from_numpy shares memory, which fails for negative strides and lets read-only arrays be written.
-            x = torch.from_numpy(np.require(x, requirements=["C", "W"]))
         device = None if like is None else like.device
-        return torch.as_tensor(x, dtype=None if dtype is None else DTYPES[dtype], device=device)
+        with torch.inference_mode(False):  # a constant made in inference mode could never be differentiated
+            if isinstance(x, np.ndarray):
+                # from_numpy shares memory: it fails for negative strides and lets read-only arrays be written.
+                x = torch.from_numpy(np.require(x, requirements=["C", "W"]))
+            return torch.as_tensor(x, dtype=None if dtype is None else DTYPES[dtype], device=device)
 
     def put(self, x: NDArray[Any], dtype: str, device: str | None = None) -> Tensor:
         try:
@@ -79,7 +82,10 @@ class TorchBackend(Backend):
         return x.to(DTYPES[dtype])
 
     def is_tracing(self, x: Tensor) -> bool:
-        return torch.compiler.is_compiling() or torch.jit.is_tracing()
+        return torch.compiler.is_compiling() or torch.jit.is_tracing() or _transformed(x)
+
+    def chunk(self, x: Tensor) -> int:
+        return self.chunk_bytes if x.device.type == "cpu" else DEVICE_CHUNK_BYTES
 
     def all_finite(self, x: Tensor) -> bool:
         return bool(torch.isfinite(x).all())
@@ -107,7 +113,8 @@ class TorchBackend(Backend):
     # ----------------------------------------------------------------------- primitives: arithmetic
 
     def linear(self, x: Tensor, matrix: Tensor) -> Tensor:
-        return torch.nn.functional.linear(x, matrix)
+        with _full_precision(x):
+            return torch.nn.functional.linear(x, matrix)
 
     def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         return x.sum(axes)
@@ -208,7 +215,8 @@ class TorchBackend(Backend):
         channels = x.shape[1]
         x = self.wrap(x, [t // 2 for t in kernels.shape[1:]]).flatten(0, 1)[:, None]
         convolve = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[d - 1]
-        y = convolve(x, kernels[:, None], stride=stride)
+        with _full_precision(x):
+            y = convolve(x, kernels[:, None], stride=stride)
         return y.unflatten(0, (-1, channels))
 
 
@@ -219,4 +227,14 @@ def _add_product(total: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 def _in_place(x: Tensor) -> bool:
     """Whether fused in-place operations may be used: compilers do without, and vmap has no rule for them."""
-    return not (torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x))
+    return not (torch.compiler.is_compiling() or _transformed(x))
+
+
+def _transformed(x: Tensor) -> bool:
+    """Whether torch.func (vmap, grad, jvp) is at work on x."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(x)
+
+
+def _full_precision(x: Tensor) -> torch.autocast:
+    """Autocast would lower the precision of a transform that is exact by contract."""
+    return torch.autocast(x.device.type, enabled=False)

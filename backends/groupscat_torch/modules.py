@@ -13,8 +13,6 @@ import groupscat
 from groupscat.backend import get_backend
 from groupscat.errors import DeviceError, DtypeError
 from groupscat.plan.constants import Recipe
-from groupscat.plan.paths import Paths
-from groupscat.plan.plan import Plan
 from groupscat.scattering.operator import COMPUTE, Operator, constant
 
 #: The element type in which constants are kept, by the type a module is converted to.
@@ -54,20 +52,15 @@ class OperatorModule(nn.Module):
     def _constant(self, recipe: Recipe, dtype: torch.dtype, like: Tensor) -> Tensor:
         return constant(self._backend, recipe, PRECISION.get(dtype, "float32"), like)
 
-    @property
-    def plan(self) -> Plan:
-        """The operations this module runs."""
-        return self.operator.plan
-
-    @property
-    def paths(self) -> Paths:
-        """The table of coefficients."""
-        return self.operator.paths
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Trailing shape of the output array."""
-        return self.operator.output_shape
+    def __getattr__(self, name: str) -> Any:
+        """What the module does not have itself, its operator has: plan, paths, littlewood_paley() …"""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            operator = self.__dict__.get("operator")
+            if operator is None or name.startswith("_"):
+                raise
+            return getattr(operator, name)
 
     @property
     def precision(self) -> str:
@@ -83,7 +76,7 @@ class OperatorModule(nn.Module):
                 f"{type(x).__qualname__}. Convert it (torch.as_tensor), or use "
                 f"groupscat.{type(self).__name__}, which follows the array it is given."
             )
-        data, kept = self.operator.ingest(x, self._backend)
+        data, kept = self.operator.ingest(x, self._backend, self.precision)
         constants = dict(self.named_buffers(recurse=False))
         self._check(x, data, constants)
         return self.operator.compute(data, kept, self._backend, constants)
@@ -115,7 +108,10 @@ class OperatorModule(nn.Module):
         return self
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{k}={v!r}" for k, v in self.operator.config.items())
+        return repr(self.operator).partition("(")[2].removesuffix(")")
+
+    def __str__(self) -> str:
+        return str(self.operator)
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()

@@ -186,6 +186,10 @@ class Backend(ABC):
         """``function`` compiled by the framework, where it has a compiler."""
         return function
 
+    def chunk(self, x: Array) -> int | None:
+        """Bytes of intermediate arrays to work on at a time where x lives; None: all at once."""
+        return self.chunk_bytes
+
     def is_complex(self, x: Array) -> bool:
         return self.dtype(x).startswith("complex")
 

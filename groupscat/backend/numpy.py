@@ -25,7 +25,8 @@ class NumPyBackend(Backend):
         )
 
     def owns(self, x: object) -> bool:
-        return isinstance(x, np.ndarray | np.generic)
+        # A masked array is none: its mask would be lost.
+        return isinstance(x, np.ndarray | np.generic) and not isinstance(x, np.ma.MaskedArray)
 
     def asarray(self, x: object, dtype: str | None = None, like: Array | None = None) -> Array:
         return np.asarray(x, dtype=dtype)

@@ -61,7 +61,7 @@ class Path:
 
     @property
     def j(self) -> tuple[int, ...]:
-        """Scale index of each wavelet: it is about 2^j samples wide."""
+        """Scale index of each wavelet: its response may be subsampled by 2^j."""
         return tuple(w.j for w in self.wavelets)
 
     @property

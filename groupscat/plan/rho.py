@@ -74,12 +74,14 @@ class Pointwise:
 
 def make_rho(rho: str | Callable[[Any], Any], phases: int = 4) -> Rho:
     """ρ from what a user writes: ``"modulus"``, ``"rectifier"`` or a pointwise function."""
+    if not isinstance(phases, int) or phases < 1:
+        raise ArgumentError(f"phases={phases!r}: expected an integer ≥ 1 (usually 4).")
+    if rho == "rectifier":
+        return Rectifier(phases)
+    if phases != 4:
+        raise ArgumentError(f'phases={phases!r} has a meaning with rho="rectifier" only, got rho={rho!r}.')
     if rho == "modulus":
         return Modulus()
-    if rho == "rectifier":
-        if phases < 1:
-            raise ArgumentError(f"phases={phases}: the rectifier needs at least one phase (usually 4).")
-        return Rectifier(phases)
     if callable(rho):
         return Pointwise(rho)
     raise ArgumentError(f'rho={rho!r}: expected "modulus", "rectifier" or a pointwise function.')

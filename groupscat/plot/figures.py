@@ -33,6 +33,7 @@ def new_figure(figure: Figure | None, width: float, height: float) -> Figure:
 
 def check_dimension(S: Operator, name: str, known: tuple[int, ...]) -> int:
     d = len(S.shape)
+    S = getattr(S, "operator", S)  # a framework's module holds its operator
     if not isinstance(S, Scattering) or d not in known:
         wanted = " or ".join(f"Scattering{k}D" for k in known)
         raise ArgumentError(f"plot.{name} draws a {wanted}, got {type(S).__name__} of shape {S.shape}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from groupscat.errors import ArgumentError
@@ -129,3 +129,25 @@ def sampling_rate(rate: Any) -> float | None:
     if not (value > 0 and math.isfinite(value)):
         raise ArgumentError(f"sampling_rate={rate!r}: expected a positive number of Hz.")
     return value
+
+
+#: Arguments of Kymatio that are called otherwise here.
+KYMATIO = {
+    "average": 'pass T=0 for no average, T="global" for one over the whole signal',
+    "backend": "drop it: operators follow the array they are given; for modules import groupscat.torch",
+    "frontend": "drop it: operators follow the array they are given; for modules import groupscat.torch",
+    "pre_pad": 'pass unpadded signals and choose padding="reflect", "zero", "circular" or "edge"',
+    "vectorize": 'pass out_type="array", "list" or "dict"',
+}
+
+
+def check_options(
+    name: str, options: Mapping[str, Any], defaults: Mapping[str, Any], others: Collection[str]
+) -> None:
+    """Refuse arguments that an operator does not have, with the way out for those of Kymatio."""
+    for option in options:
+        if option in KYMATIO:
+            raise TypeError(f"{name} has no argument {option!r}: {KYMATIO[option]}.")
+        if option not in defaults:
+            known = ", ".join(sorted({*defaults, *others}))
+            raise TypeError(f"{name} has no argument {option!r}; it takes J, shape, {known}.")

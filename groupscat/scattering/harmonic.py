@@ -29,7 +29,8 @@ class HarmonicScattering3D(Operator):
     rotation_covariant : sum over m (else only m = −l is used, which turns with the volume).
     integral_powers : the exponents q > 0.
     order_0 : also give Σ x^q (for a fractional q, Σ|x|^q), in a flat layout.
-    T : "global" (integrate over the volume), 0 (U^q itself), or a scale in samples to average over.
+    T : "global" (integrate over the volume), 0 (U^q itself), or a scale in samples to average over (None:
+        2^J).
     stride : samples between outputs, a power of two; default T rounded down to one.
     out_type : "array", "list" or "dict". check_finite : refuse NaN and infinity.
 
@@ -60,7 +61,7 @@ class HarmonicScattering3D(Operator):
         integral_powers: tuple[float, ...] = (0.5, 1.0, 2.0),
         *,
         order_0: bool = False,
-        T: int | Literal["global"] = "global",
+        T: int | Literal["global"] | None = "global",
         stride: int | None = None,
         out_type: str = "array",
         check_finite: bool = False,

@@ -19,6 +19,7 @@ OUT_TYPES = ("array", "list", "dict")
 
 #: Element type to compute in. Integers are converted: up to 16 bits exactly to float32, above to float64.
 #: Half precision is computed in float32 and returned as it came: no CPU has half-precision FFTs.
+SMALL_INTEGERS = ("bool", "int8", "int16", "uint8", "uint16")
 COMPUTE = {
     "float32": "float32",
     "float64": "float64",
@@ -26,8 +27,7 @@ COMPUTE = {
     "complex128": "float64",
     "float16": "float32",
     "bfloat16": "float32",
-    "bool": "float32",
-    **{f"{u}int{bits}": "float32" for u in ("", "u") for bits in (8, 16)},
+    **dict.fromkeys(SMALL_INTEGERS, "float32"),
     **{f"{u}int{bits}": "float64" for u in ("", "u") for bits in (32, 64)},
 }
 HALF = ("float16", "bfloat16")
@@ -106,8 +106,11 @@ class Operator(ABC):
         constants = self.constants(backend, precision, data)
         return self.compute(data, kept, backend, constants)
 
-    def ingest(self, x: Array, backend: Backend) -> tuple[Array, str]:
-        """Check x and convert it to the type the plan computes in; also the type to return."""
+    def ingest(self, x: Array, backend: Backend, wanted: str | None = None) -> tuple[Array, str]:
+        """Check x and convert it to the type the plan computes in; also the type to return.
+
+        ``wanted``: the precision for small integers, which are exact in either.
+        """
         shape, dtype = backend.shape(x), backend.dtype(x)
         d = len(self.shape)
         if tuple(shape[-d:]) != self.shape:
@@ -120,6 +123,8 @@ class Operator(ABC):
                 "frequencies are redundant. Build it with complex_input=True, or pass x.real."
             )
         precision = COMPUTE[dtype]
+        if wanted is not None and dtype in SMALL_INTEGERS:
+            precision = wanted
         x = backend.cast(x, COMPLEX[precision] if self.complex_input else precision)
         if self.check_finite and not backend.is_tracing(x) and not backend.all_finite(x):
             raise NotFiniteError(
@@ -129,7 +134,7 @@ class Operator(ABC):
 
     def constants(self, backend: Backend, precision: str, like: Array) -> dict[str, Array]:
         """The plan's constants on the device of ``like``, built once per (backend, device, precision)."""
-        key = (backend.name, backend.device(like), precision)
+        key = (type(backend), backend.device(like), precision)
         found = self._constants.get(key)
         if found is None:
             with self._lock:

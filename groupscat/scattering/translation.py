@@ -22,6 +22,7 @@ from groupscat.plan.rho import make_rho
 from groupscat.plan.translation import translation_plan
 from groupscat.scattering.arguments import (
     averaging_scale,
+    check_options,
     choice,
     integer,
     output_of,
@@ -56,6 +57,20 @@ class Options(TypedDict, total=False):
     check_finite: bool
 
 
+DEFAULTS: Options = {
+    "oversampling": 0,
+    "padding": "reflect",
+    "exact_padding": False,
+    "rho": "modulus",
+    "phases": 4,
+    "normalize": None,
+    "complex_input": False,
+    "sampling_rate": None,
+    "method": "fourier",
+    "check_finite": False,
+}
+
+
 class Scattering(Operator):
     """Scattering transform of signals on R, R² or R³: S_m = ρ(…ρ(x ⋆ ψ_1)… ⋆ ψ_m) ⋆ φ_J.
 
@@ -71,7 +86,8 @@ class Scattering(Operator):
     out_type : "array", "list" or "dict"; see :meth:`__call__`.
     oversampling : log2 of how much more finely than necessary layers and outputs are sampled.
     padding : "reflect" (without repeating the border), "zero", "circular" or "edge".
-    exact_padding : pad 1-D signals to Kymatio's power of two even where less gives the same numbers.
+    exact_padding : pad 1-D signals to Kymatio's power of two even where less gives the same numbers
+        (images and volumes always have its padding).
     rho : "modulus", "rectifier" (``phases`` channels max(0, Re e^{iα}z)), or a pointwise function of
         complex arrays of whichever framework is used.
     normalize : "littlewood-paley" scales all filters so that the frame bound is at most 1: then the
@@ -112,12 +128,9 @@ class Scattering(Operator):
         out_type: str = "array",
         **options: Unpack[Options],
     ) -> None:
-        unknown = options.keys() - Options.__annotations__.keys()
-        if unknown:
-            known = ", ".join(sorted(Options.__annotations__))
-            raise TypeError(
-                f"{type(self).__name__} has no argument {sorted(unknown)[0]!r}; options: {known}."
-            )
+        known = {"Q", "L", "T", "stride", "max_order", "out_type"}
+        check_options(type(self).__name__, options, DEFAULTS, known)
+        chosen: dict[str, Any] = {**DEFAULTS, **options}
         self.shape = shape_of(shape, self._ndim)
         self.J = scale(J, self.shape)
         self.max_order = integer("max_order", max_order, 0)
@@ -133,23 +146,22 @@ class Scattering(Operator):
             )
         self.L = 0 if d == 1 else integer("L", DEFAULT_L[d] if L is None else L, 1)
         self.T = averaging_scale(T, self.J, self.shape)
-        self.oversampling = integer("oversampling", options.get("oversampling", 0), 0)
-        self.padding: Padding = choice("padding", options.get("padding", "reflect"), PADDINGS)
-        self.rho = make_rho(options.get("rho", "modulus"), options.get("phases", 4))
-        self.normalize = choice("normalize", options.get("normalize"), (None, "littlewood-paley"))
-        self.method = choice("method", options.get("method", "fourier"), ("fourier", "cascade"))
-        self.exact_padding = bool(options.get("exact_padding", False))
-        self.sampling_rate = sampling_rate(options.get("sampling_rate"))
-        self.complex_input = bool(options.get("complex_input", False))
+        self.oversampling = integer("oversampling", chosen["oversampling"], 0)
+        self.padding: Padding = choice("padding", chosen["padding"], PADDINGS)
+        self.rho = make_rho(chosen["rho"], chosen["phases"])
+        self.normalize = choice("normalize", chosen["normalize"], (None, "littlewood-paley"))
+        self.method = choice("method", chosen["method"], ("fourier", "cascade"))
+        self.exact_padding = bool(chosen["exact_padding"])
+        self.sampling_rate = sampling_rate(chosen["sampling_rate"])
+        self.complex_input = bool(chosen["complex_input"])
         self.output = output_of(self.T, stride, self.oversampling, self.shape)
         config: dict[str, Any] = {"J": self.J, "shape": self.shape}
-        given = {"Q": Q, "T": T, "stride": stride, "max_order": max_order, "out_type": out_type, **options}
         if d > 1:
-            given = {"L": self.L, **given}
-            del given["Q"]
-        default = {"Q": 1, "T": None, "stride": None, "max_order": 2, "out_type": "array"}
-        config |= {k: v for k, v in given.items() if k not in default or v != default[k]}
-        super().__init__(config, out_type, bool(options.get("check_finite", False)), self.complex_input)
+            config["L"] = self.L
+        given = {"Q": Q, "T": T, "stride": stride, "max_order": max_order, "out_type": out_type, **options}
+        default = {"Q": 1, "T": None, "stride": None, "max_order": 2, "out_type": "array", **DEFAULTS}
+        config |= {name: value for name, value in given.items() if value != default[name]}
+        super().__init__(config, out_type, bool(chosen["check_finite"]), self.complex_input)
 
     @cached_property
     def bank(self) -> Bank:
