@@ -45,7 +45,7 @@ class TorchBackend(Backend):
         device = None if like is None else like.device
         with torch.inference_mode(False):  # a constant made in inference mode could never be differentiated
             if isinstance(x, np.ndarray):
-                # from_numpy shares memory: it fails for negative strides and lets read-only arrays be written.
+                # from_numpy shares memory, fails for negative strides and lets one write to read-only arrays.
                 x = torch.from_numpy(np.require(x, requirements=["C", "W"]))
             return torch.as_tensor(x, dtype=None if dtype is None else DTYPES[dtype], device=device)
 
