@@ -43,6 +43,7 @@ QUICK = Effort(budget=3, least=3, most=15)
 
 def interleaved(functions: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str, Timing]:
     """Time every function in turn, A B C A B C …, after one round that does not count."""
+    warm_allocator()
     spent: dict[str, list[float]] = {name: [] for name in functions}
     enabled = gc.isenabled()
     gc.disable()
@@ -63,6 +64,15 @@ def interleaved(functions: Mapping[str, Callable[[], Any]], effort: Effort) -> d
         if enabled:
             gc.enable()
     return {name: summary(times) for name, times in spent.items()}
+
+
+def warm_allocator(size: int = 24 << 20) -> None:
+    """Free one large block, as any process does that has handled large arrays before.
+
+    The C library then keeps freed memory up to twice that size. Without it, whoever frees a few megabytes
+    at the end of a call gets them back page by page in the next, and times depend on what ran before.
+    """
+    np.ones(size, np.uint8)
 
 
 def summary(times: list[float]) -> Timing:

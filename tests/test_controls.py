@@ -120,8 +120,8 @@ def _(patch: Patch) -> None:
 def _(patch: Patch) -> None:
     original = morlet.Gabor._gaussian
 
-    def mirrored(self: Any, freqs: Any, centre: Any, period: Any) -> Any:
-        return original(self, [-f for f in freqs], centre, period)
+    def mirrored(self: Any, freqs: Any, *arguments: Any) -> Any:
+        return original(self, [-f for f in freqs], *arguments)
 
     patch.setattr(morlet.Gabor, "_gaussian", mirrored)
 

@@ -34,7 +34,7 @@ class TorchBackend(Backend):
     """Torch tensors."""
 
     name = "torch"
-    chunk_bytes = 7 << 19
+    chunk_bytes = 15 << 18
 
     # ---------------------------------------------------------------- primitives: arrays and types
 

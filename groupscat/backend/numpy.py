@@ -17,7 +17,7 @@ class NumPyBackend(Backend):
     """NumPy arrays, with scipy.fft (float32 stays float32 there, and it uses every core)."""
 
     name = "numpy"
-    chunk_bytes = 7 << 19
+    chunk_bytes = 15 << 18
 
     def __init__(self) -> None:
         self._workers = (

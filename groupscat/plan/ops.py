@@ -45,14 +45,16 @@ class Spectrum(Op):
 
 @dataclass(frozen=True)
 class Bandpass(Op):
-    """ρ(x ⋆ ψ_p) subsampled, for all wavelets p of one block (srcs[1]), from the spectrum of x."""
+    """ρ(x ⋆ ψ_p) subsampled, for the wavelets p in ``part`` of a block (srcs[1]), from the spectrum of x."""
 
     segments: tuple[Segments, ...]
     fold: tuple[int, ...]
+    part: tuple[int, int]
     rho: Rho
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         spectrum, filters = args
+        filters = filters[:, slice(*self.part)]
         if isinstance(self.rho, Modulus):
             return xp.bandpass_modulus(spectrum, filters, self.segments, self.fold)
         return self.rho(xp, xp.bandpass(spectrum, filters, self.segments, self.fold))

@@ -200,8 +200,8 @@ def translation_plan(
         spectrum = low.spectrum(node)
         for block in blocks:
             log2 = _sampling(low, node, block[0].j - oversampling, output.log2_cap)
-            for part in _split(block, len(node.paths) * math.prod(low.sizes(log2))):
-                child = _bandpass(low, spectrum, node, part, rho, log2)
+            for part in _split(len(block), len(node.paths) * math.prod(low.sizes(log2))):
+                child = _bandpass(low, spectrum, node, block, part, rho, log2)
                 visit(child, order + 1, rho.is_complex)
 
     visit(low.pad_input(padding, complex_input), 0, complex_input)
@@ -214,18 +214,24 @@ def _sampling(low: Lowering, node: Node, finest: int, cap: int | None) -> tuple[
     return tuple(max(r, min(target, a.log2_divisor)) for r, a in zip(node.log2, low.axes, strict=True))
 
 
-def _split(block: tuple[Morlet, ...], samples: int) -> list[tuple[Morlet, ...]]:
+def _split(wavelets: int, samples: int) -> list[tuple[int, int]]:
     """Part the wavelets of a scale so that the response to one part, of ``samples`` each, is not too large.
 
     On large signals this keeps intermediate results in the cache and, as parts are worked off depth first,
     memory small.
     """
     count = max(1, LARGEST // samples)
-    return [block[k : k + count] for k in range(0, len(block), count)]
+    return [(k, min(k + count, wavelets)) for k in range(0, wavelets, count)]
 
 
 def _bandpass(
-    low: Lowering, spectrum: str, node: Node, block: tuple[Morlet, ...], rho: Rho, log2: tuple[int, ...]
+    low: Lowering,
+    spectrum: str,
+    node: Node,
+    block: tuple[Morlet, ...],
+    part: tuple[int, int],
+    rho: Rho,
+    log2: tuple[int, ...],
 ) -> Node:
     sizes, small = low.sizes(node.log2), low.sizes(log2)
     windows = tuple(
@@ -245,10 +251,14 @@ def _bandpass(
         low.name("U"),
         segments=tuple(w.segments() for w in windows),
         fold=fold,
+        part=part,
         rho=rho,
     )
     paths = tuple(
-        path.extended(psi, phase) for path in node.paths for psi in block for phase in range(rho.phases)
+        path.extended(psi, phase)
+        for path in node.paths
+        for psi in block[slice(*part)]
+        for phase in range(rho.phases)
     )
     return Node(low.emit(op, len(paths), log2, rho.is_complex), paths, log2, block[0].j)
 

@@ -139,22 +139,21 @@ class Gabor:
         freqs: Sequence[NDArray[np.float64]],
         centre: Sequence[float],
         period: float | Sequence[float],
+        weight: float = 1.0,
     ) -> NDArray[np.float64]:
-        """Σ_m exp(−½ (f + m·period − centre)ᵀ C⁻¹ (…)), each term evaluated only where it is not zero."""
+        """weight·Σ_m exp(−½ (f + m·period − centre)ᵀ C⁻¹ (…)), each term evaluated only where it counts."""
         periods = np.broadcast_to(np.asarray(period, float), (self.ndim,))
-        reach = REACH * self.deviation
+        reach = math.sqrt(max(0.0, REACH**2 + 2 * math.log(weight))) * self.deviation
         out = np.zeros([len(f) for f in freqs])
-        shifts = [
-            range(math.ceil((c - r - f.max()) / p), math.floor((c + r - f.min()) / p) + 1)
-            for f, c, r, p in zip(freqs, centre, reach, periods, strict=True)
-        ]
-        for shift in itertools.product(*shifts):
-            distance = [f + m * p - c for f, m, p, c in zip(freqs, shift, periods, centre, strict=True)]
-            runs = [_runs(np.abs(d) <= r) for d, r in zip(distance, reach, strict=True)]
-            for box in itertools.product(*runs):
-                near = [d[part] for d, part in zip(distance, box, strict=True)]
-                _add_gaussian(out[box], self._precision, near)
-        return out
+        pieces: list[list[tuple[slice, NDArray[np.float64]]]] = []
+        for f, c, r, p in zip(freqs, centre, reach, periods, strict=True):
+            shifts = range(math.ceil((c - r - f.max()) / p), math.floor((c + r - f.min()) / p) + 1)
+            distances = [f + m * p - c for m in shifts]
+            pieces.append([(run, d[run]) for d in distances for run in _runs(np.abs(d) <= r)])
+        for boxes in itertools.product(*pieces):
+            inside = tuple(run for run, _ in boxes)
+            _add_gaussian(out[inside], self._precision, [near for _, near in boxes])
+        return weight * out
 
 
 @dataclass(frozen=True)
@@ -184,10 +183,10 @@ class Morlet(Gabor):
     def _unnormalised(
         self, freqs: Sequence[NDArray[np.float64]], period: float | Sequence[float]
     ) -> NDArray[np.float64]:
-        origin = (0.0,) * self.ndim
-        return np.asarray(
-            self._gaussian(freqs, self.xi, period) - self.correction * self._gaussian(freqs, origin, period)
-        )
+        hat = self._gaussian(freqs, self.xi, period)
+        if self.correction > 0:
+            hat -= self._gaussian(freqs, (0.0,) * self.ndim, period, self.correction)
+        return hat
 
     def _carrier(self, t: NDArray[np.int64], xi: float) -> NDArray[np.complex128]:
         return np.asarray(super()._carrier(t, xi) - self.correction)
