@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from groupscat.backend.base import Array, Backend
 from groupscat.plan.plan import Plan
 
+#: How much larger a slice of the batch pays for 1-D signals, whose transforms want many rows at a time.
+LONG_ROWS = 3
+
 
 def run(plan: Plan, inputs: Mapping[str, Array], backend: Backend) -> tuple[Array, ...]:
     """Execute the operations of ``plan``; pure.
@@ -48,7 +51,8 @@ def run_batched(
     size = batch
     limit = backend.chunk(x)
     if limit is not None:
-        size = max(1, limit // (plan.largest_floats * itemsize))
+        bytes_per_signal = plan.largest_floats * itemsize
+        size = max(1, limit * LONG_ROWS // bytes_per_signal if plan.ndim == 1 else limit // bytes_per_signal)
         size = math.ceil(batch / math.ceil(batch / size))  # chunks of nearly equal length
     chunks = [
         run(plan, {name: x[start : start + size], **constants}, backend) for start in range(0, batch, size)

@@ -123,7 +123,7 @@ def test_scales_split_into_parts_equal_the_definition(
     shape: tuple[int, ...], rho: str, largest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On large signals the wavelets of a scale are applied a few at a time; here on small ones."""
-    monkeypatch.setattr(translation, "LARGEST", largest)
+    monkeypatch.setattr(translation, "LARGEST", dict.fromkeys((1, 2, 3), largest))
     S = gs.Scattering(
         J=2,
         shape=shape,

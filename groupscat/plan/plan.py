@@ -50,6 +50,11 @@ class Plan:
     def register(self) -> dict[str, Register]:
         return dict(self.registers)
 
+    @property
+    def ndim(self) -> int:
+        """Dimension of the signals."""
+        return len(self.register[self.inputs[0]].space.axes) - 1
+
     @cached_property
     def schedule(self) -> tuple[tuple[Op, tuple[str, ...]], ...]:
         """Each operation with the registers that nobody reads after it."""

@@ -32,8 +32,9 @@ from groupscat.wavelets.morlet import Gabor, Morlet
 
 #: A filter is taken to be zero where its spectrum is below this fraction of its maximum.
 NEGLIGIBLE = 1e-12
-#: Complex samples of the largest response computed at a time, per signal of the batch.
-LARGEST = 1 << 17
+#: Complex samples of the largest response computed at a time, per signal of the batch. Long rows are
+#: transformed in passes that reuse the cache worse, so that fewer, larger calls pay there.
+LARGEST = {1: 1 << 18, 2: 1 << 17, 3: 1 << 17}
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def translation_plan(
         spectrum = low.spectrum(node)
         for block in blocks:
             log2 = _sampling(low, node, block[0].j - oversampling, output.log2_cap)
-            for part in _split(len(block), len(node.paths) * math.prod(low.sizes(log2))):
+            for part in _split(len(block), len(node.paths) * math.prod(low.sizes(log2)), LARGEST[low.ndim]):
                 child = _bandpass(low, spectrum, node, block, part, rho, log2)
                 visit(child, order + 1, rho.is_complex)
 
@@ -214,13 +215,13 @@ def _sampling(low: Lowering, node: Node, finest: int, cap: int | None) -> tuple[
     return tuple(max(r, min(target, a.log2_divisor)) for r, a in zip(node.log2, low.axes, strict=True))
 
 
-def _split(wavelets: int, samples: int) -> list[tuple[int, int]]:
+def _split(wavelets: int, samples: int, largest: int) -> list[tuple[int, int]]:
     """Part the wavelets of a scale so that the response to one part, of ``samples`` each, is not too large.
 
     On large signals this keeps intermediate results in the cache and, as parts are worked off depth first,
     memory small.
     """
-    count = max(1, LARGEST // samples)
+    count = max(1, largest // samples)
     return [(k, min(k + count, wavelets)) for k in range(0, wavelets, count)]
 
 
