@@ -80,7 +80,8 @@ class FilterBlock:
         return len(self.filters) * math.prod(w.width for w in self.windows)
 
     def build(self) -> NDArray[np.float64]:
-        spectra = self.spectra() / math.prod(w.size for w in self.windows)
+        spectra = self.spectra()
+        spectra /= math.prod(w.size for w in self.windows)
         d = len(self.fold)
         cut = [n for w, k in zip(self.windows, self.fold, strict=True) for n in (k, w.width // k)]
         blocks = spectra.reshape(len(self.filters), *cut)

@@ -237,9 +237,11 @@ class Operator(ABC):
 
 def constant(backend: Backend, recipe: Any, precision: str, like: Array | None) -> Array:
     """Build one constant, in the backend's layout, at a precision, on the device of ``like``."""
-    values = backend.prepare(recipe.build(), recipe.kind)
-    dtype = "int64" if recipe.kind == "index" else precision
-    return backend.asarray(values.astype(dtype, copy=False), dtype=dtype, like=like)
+    values = recipe.build()
+    if recipe.kind == "index":
+        return backend.asarray(backend.prepare(values, recipe.kind), dtype="int64", like=like)
+    rounded = values.astype(COMPLEX[precision] if recipe.kind == "complex_filter" else precision, copy=False)
+    return backend.asarray(backend.prepare(rounded, recipe.kind), dtype=precision, like=like)
 
 
 def _rebuild(cls: type[Operator], config: dict[str, Any]) -> Operator:

@@ -101,7 +101,9 @@ class Gabor:
         -------
         array, shape (len(freqs[0]), …, len(freqs[-1])), float64.
         """
-        return self.gain / self._norm(size) * self._unnormalised(freqs, period)
+        hat = self._unnormalised(freqs, period)
+        hat *= self.gain / self._norm(size)
+        return hat
 
     def _unnormalised(
         self, freqs: Sequence[NDArray[np.float64]], period: float | Sequence[float]
@@ -153,7 +155,7 @@ class Gabor:
         for boxes in itertools.product(*pieces):
             inside = tuple(run for run, _ in boxes)
             _add_gaussian(out[inside], self._precision, [near for _, near in boxes])
-        return weight * out
+        return out if weight == 1 else weight * out
 
 
 @dataclass(frozen=True)
