@@ -55,13 +55,15 @@ def construction(front: Any, repeats: int, torch_input: bool) -> dict[str, Timin
         ready.append(time.perf_counter() - start)
         S(x)
         first.append(time.perf_counter() - start)
+        del S, materialise
     return {"ready": summary(ready), "first call": summary(first)}
 
 
 def _materialise(S: Any, x: Any) -> Callable[[], object]:
     """Functional operators build their constants on demand; modules and Kymatio have built them."""
-    if hasattr(S, "constants") and hasattr(S, "plan"):
-        from groupscat import backend_of
+    from groupscat import backend_of
+    from groupscat.scattering import Operator
 
+    if isinstance(S, Operator):
         return lambda: S.constants(backend_of(x), "float32", x)
     return lambda: None
