@@ -91,7 +91,7 @@ FAULTS |= {
     "a wavelet dropped": changed(
         bank.Bank, "by_scale", returns(lambda blocks: [*blocks[:-1], blocks[-1][:-1] or blocks[-1]])
     ),
-    "no normalisation": changed(bank.Bank, "normalised", lambda f, self, shape: self),
+    "no normalisation": changed(operators, "normalised", lambda f, filters, shape: filters),
     "one harmonic weighted wrongly": changed(
         solid.SolidHarmonic, "hat",
         returns(lambda h: h * np.where(np.arange(len(h)) == 0, 1.01, 1.0)[:, None, None, None]),

@@ -35,7 +35,7 @@ from groupscat.scattering.operator import Operator
 from groupscat.wavelets.audio import audio_bank
 from groupscat.wavelets.bank import Bank, SampledBank
 from groupscat.wavelets.cascade import CascadeBank
-from groupscat.wavelets.littlewood_paley import LittlewoodPaley, littlewood_paley
+from groupscat.wavelets.littlewood_paley import LittlewoodPaley, littlewood_paley, normalised
 from groupscat.wavelets.oriented import oriented_bank
 
 #: Orientations by default: as Kymatio in the plane, the axes of the icosahedron in space.
@@ -173,7 +173,7 @@ class Scattering(Operator):
             bank = oriented_bank(len(self.shape), self.J, self.L, width, negative=self.complex_input)
         if self.normalize is None:
             return bank
-        return bank.normalised(tuple(a.padded for a in self._axes(bank)))
+        return normalised(bank, tuple(a.padded for a in self._axes(bank)))
 
     @cached_property
     def cascade(self) -> CascadeBank:

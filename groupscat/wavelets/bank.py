@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -39,18 +39,6 @@ class Bank:
         """The wavelets of one order grouped by j: what one batched operation applies."""
         scales = sorted({psi.j for psi in self.wavelets(order)})
         return [tuple(psi for psi in self.wavelets(order) if psi.j == j) for j in scales]
-
-    def normalised(self, shape: tuple[int, ...]) -> Bank:
-        """The bank scaled so that its Littlewood-Paley sum is at most 1 at every order, for real input."""
-        from groupscat.wavelets.littlewood_paley import littlewood_paley
-
-        worst = max(littlewood_paley(self, shape, order=m + 1).upper for m in range(len(self.psi)))
-        factor = worst**-0.5
-        return replace(
-            self,
-            phi=self.phi.scaled(factor),
-            psi=tuple(tuple(w.scaled(factor) for w in order) for order in self.psi),
-        )
 
 
 def fft_frequencies(shape: tuple[int, ...]) -> list[NDArray[np.float64]]:

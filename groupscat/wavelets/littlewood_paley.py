@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,3 +55,11 @@ def littlewood_paley(
         mirror = np.ix_(*(-np.arange(n) % n for n in shape))
         psi = (psi + psi[mirror]) / 2
     return LittlewoodPaley(np.asarray(bank.phi.hat(freqs, size=shape) ** 2 + psi))
+
+
+def normalised(bank: Bank, shape: tuple[int, ...]) -> Bank:
+    """The bank scaled so that its Littlewood-Paley sum is at most 1 at every order, for real input."""
+    worst = max(littlewood_paley(bank, shape, order=m + 1).upper for m in range(len(bank.psi)))
+    factor = worst**-0.5
+    psi = tuple(tuple(w.scaled(factor) for w in order) for order in bank.psi)
+    return replace(bank, phi=bank.phi.scaled(factor), psi=psi)
