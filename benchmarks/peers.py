@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 ABSENT = "absent: pip install -r benchmarks/requirements.txt"
 
-#: What was changed in a peer before it was measured; printed in every report.
+#: What was changed in a peer before it was measured, and how it was timed; printed in every report.
 CHANGES = (
     "SciPy ≥ 1.17 has no sph_harm, which Kymatio imports: it is supplied from sph_harm_y.",
     "Kymatio 0.3.0 folds 1-D filters by their mean, which makes coefficients too small by powers of two; "
@@ -25,6 +25,8 @@ CHANGES = (
     "Kymatio's 2-D filters are normalised with 3.1415 for π; its outputs of order m are multiplied by "
     "(3.1415/π)^(m+1) where equality is checked, outside of the timing.",
     "Kymatio's main branch is not measured: absent here, and not on PyPI.",
+    "One large block is freed before each case (benchmarks.timing.warm_allocator), for both sides, so that "
+    "times do not depend on what ran before; NumPy is timed after the Torch cases, not between them.",
 )
 
 

@@ -120,15 +120,18 @@ def output_of(
 
 def sampling_rate(rate: Any) -> float | None:
     """A positive number of Hz, or None."""
-    if rate is None:
-        return None
+    return None if rate is None else positive("sampling_rate", rate, " of Hz")
+
+
+def positive(name: str, value: Any, unit: str = "") -> float:
+    """``value`` as a finite float > 0."""
     try:
-        value = float(rate)
+        number = float(value)
     except (TypeError, ValueError):
-        value = math.nan
-    if not (value > 0 and math.isfinite(value)):
-        raise ArgumentError(f"sampling_rate={rate!r}: expected a positive number of Hz.")
-    return value
+        number = math.nan
+    if not (number > 0 and math.isfinite(number)):
+        raise ArgumentError(f"{name}={value!r}: expected a positive number{unit}.")
+    return number
 
 
 #: Arguments of Kymatio that are called otherwise here.

@@ -11,7 +11,7 @@ from groupscat.errors import ArgumentError
 from groupscat.plan.geometry import periodic_axis
 from groupscat.plan.harmonic import harmonic_plan
 from groupscat.plan.plan import Plan
-from groupscat.scattering.arguments import averaging_scale, integer, output_of, shape_of
+from groupscat.scattering.arguments import averaging_scale, integer, output_of, positive, shape_of
 from groupscat.scattering.operator import Operator
 from groupscat.wavelets.morlet import Gabor
 from groupscat.wavelets.oriented import SIGMA
@@ -72,8 +72,8 @@ class HarmonicScattering3D(Operator):
         self.max_order = integer("max_order", max_order, 1)
         self.rotation_covariant = bool(rotation_covariant)
         self.order_0 = bool(order_0)
-        self.sigma_0 = _positive("sigma_0", sigma_0)
-        self.integral_powers = tuple(_positive("integral_powers", q) for q in integral_powers)
+        self.sigma_0 = positive("sigma_0", sigma_0)
+        self.integral_powers = tuple(positive("integral_powers", q) for q in integral_powers)
         if not self.integral_powers:
             raise ArgumentError("integral_powers=(): expected at least one exponent, for example (1.0, 2.0).")
         if len(set(self.integral_powers)) < len(self.integral_powers):
@@ -136,13 +136,3 @@ class HarmonicScattering3D(Operator):
             return (paths,)
         inner = (self.L + 1, len(self.integral_powers))
         return (paths // math.prod(inner), *inner)
-
-
-def _positive(name: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (number > 0 and math.isfinite(number)):
-        raise ArgumentError(f"{name}={value!r}: expected a positive number.")
-    return number
