@@ -17,6 +17,7 @@ from groupscat.errors import (
     NotFiniteError,
     ShapeError,
 )
+from groupscat.interchange import convert
 from groupscat.scattering import (
     HarmonicScattering3D,
     Scattering,
@@ -45,6 +46,7 @@ __all__ = [
     "__version__",
     "backend_names",
     "backend_of",
+    "convert",
     "default_backend",
     "get_backend",
 ]

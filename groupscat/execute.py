@@ -54,11 +54,10 @@ def run_batched(
         bytes_per_signal = plan.largest_floats * itemsize
         size = max(1, limit * LONG_ROWS // bytes_per_signal if plan.ndim == 1 else limit // bytes_per_signal)
         size = math.ceil(batch / math.ceil(batch / size))  # chunks of nearly equal length
-    chunks = [
-        run(plan, {name: x[start : start + size], **constants}, backend) for start in range(0, batch, size)
-    ]
-    if len(chunks) == 1:
-        return chunks[0]
+    if size >= batch:
+        return run(plan, {name: x, **constants}, backend)
+    starts = range(0, batch, size)
+    chunks = [run(plan, {name: x[start : start + size, ...], **constants}, backend) for start in starts]
     return tuple(backend.concat(parts, 0) for parts in zip(*chunks, strict=True))
 
 

@@ -198,7 +198,7 @@ class BackendContract:
 
     @pytest.mark.parametrize("axis", [0, 1, -1, -2])
     def test_take(self, xp: Backend, axis: int) -> None:
-        x, index = noise((4, 5, 6)), np.array([3, 0, 0, 2, 1], np.int64)
+        x, index = noise((4, 5, 6)), np.array([3, 0, 0, 2, 1], np.int32)
         self.same(xp, xp.take(self.put(xp, x), self.put(xp, index), axis), np.take(x, index, axis))
 
     @pytest.mark.parametrize("dtype", ["float64", "float32", "complex64"])
@@ -338,7 +338,7 @@ class BackendContract:
         rows, columns = [2, 1, 0, 1, 2, 1], [0, 0, 1, 2, 3, 3, 3]
         if zero:
             rows, columns = [-1, 0, 1, 2, -1], [0, 1, 2, 3, -1, -1]
-        index = [self.put(xp, np.array(i, np.int64)) for i in (rows, columns)]
+        index = [self.put(xp, np.array(i, np.int32)) for i in (rows, columns)]
         self.both(xp, "pad", lambda b: b.pad(x, index, zero))
         values = np.pad(xp.to_numpy(x), [(0, 0), (0, 0), (0, 1), (0, 1)])  # row and column −1 are zero
         self.same(xp, xp.pad(x, index, zero), values[:, :, rows][..., columns])
@@ -346,7 +346,7 @@ class BackendContract:
     def test_pad_with_zeros_hides_nan(self, xp: Backend) -> None:
         """What index −1 would read is not multiplied away: NaN stays inside."""
         x = self.put(xp, np.array([[[1.0, 2.0, np.nan]]]))
-        index = [self.put(xp, np.array([-1, 0, 1], np.int64))]
+        index = [self.put(xp, np.array([-1, 0, 1], np.int32))]
         self.same(xp, xp.pad(x, index, True), [[[0.0, 1.0, 2.0]]])
 
     @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "wavelets": {"errors", "space", "groups"},
     "backend": {"errors"},
     "plan": {"errors", "space", "groups", "wavelets", "backend.base"},
+    "interchange": {"errors", "backend"},
     "execute": {"errors", "plan", "backend"},
     "scattering": {"errors", "space", "groups", "wavelets", "plan", "backend", "execute"},
 }

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from groupscat.backend.base import Backend, ConstantKind, Segments
-from groupscat.errors import DeviceError
+from groupscat.errors import DeviceError, DtypeError
 from groupscat_torch.power import power
 
 DTYPES: dict[str, torch.dtype] = {
@@ -67,7 +67,20 @@ class TorchBackend(Backend):
         return tuple(found)
 
     def to_numpy(self, x: Tensor) -> NDArray[Any]:
+        if x.dtype == torch.bfloat16:
+            raise DtypeError("NumPy has no bfloat16: convert x first, for example with x.float().")
         return x.detach().cpu().resolve_conj().resolve_neg().numpy()
+
+    def from_dlpack(self, x: Any) -> Tensor:
+        try:
+            return torch.from_dlpack(x)
+        except (RuntimeError, TypeError) as error:
+            raise BufferError(str(error)) from error
+
+    def to_dlpack(self, x: Tensor) -> Any:
+        if x.requires_grad:
+            raise DtypeError("A gradient cannot follow x into another framework: pass x.detach().")
+        return x
 
     def shape(self, x: Tensor) -> tuple[Any, ...]:
         return tuple(x.shape)

@@ -2,8 +2,11 @@
 
 A backend is one stateless object. Arrays stay plain arrays of the framework. In all composites an
 array is (batch, channel, *axes): axis 0 has any length, possibly unknown while a framework traces;
-the other lengths are Python ints. Basic slicing and + − * / work as NumPy's in every framework and
-are used as they are.
+the other lengths are Python ints.
+
+What every framework does alike is used as it is, no more: ``x[part]`` with slices, integers and None, one
+per axis or with an Ellipsis; + − * between arrays of one type, or with a Python number; comparison with a
+number; ~ of booleans. Arrays of two types never meet. This is what the Python array API standard promises.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -49,6 +53,8 @@ class Backend(ABC):
     name: ClassVar[str]
     #: Bytes of intermediate arrays worth keeping in the cache; None: never split a batch.
     chunk_bytes: int | None = None
+    #: Whether arrays can be written to; memory is shared only among frameworks that agree on it.
+    mutable: ClassVar[bool] = True
 
     # ---------------------------------------------------------------- primitives: arrays and types
 
@@ -78,6 +84,28 @@ class Backend(ABC):
     @abstractmethod
     def to_numpy(self, x: Array) -> NDArray[Any]:
         """The values on the host, detached from any gradient."""
+
+    def from_dlpack(self, x: Any) -> Array:
+        """An array on the memory of ``x``, which another backend's :meth:`to_dlpack` returned.
+
+        Raises
+        ------
+        BufferError : this framework cannot read that device, layout or type.
+        """
+        raise BufferError(f"The {self.name} backend does not share memory.")
+
+    def to_dlpack(self, x: Array) -> Any:
+        """``x`` as an object with ``__dlpack__`` and ``__dlpack_device__``.
+
+        Raises
+        ------
+        BufferError : the memory of x must not be shared (it is read-only, say).
+        """
+        raise BufferError(f"The {self.name} backend does not share memory.")
+
+    def scope(self, x: Array) -> AbstractContextManager[Any]:
+        """What an operator works in: the device of ``x`` made current, where a framework needs that."""
+        return nullcontext()
 
     @abstractmethod
     def shape(self, x: Array) -> tuple[Any, ...]:
@@ -120,7 +148,7 @@ class Backend(ABC):
 
     @abstractmethod
     def take(self, x: Array, index: Array, axis: int) -> Array:
-        """x with the positions of the 1-D integer array ``index`` along ``axis``."""
+        """x with the positions of the 1-D int32 array ``index`` along ``axis``."""
 
     @abstractmethod
     def where(self, condition: Array, x: Array, otherwise: float) -> Array: ...
@@ -135,7 +163,8 @@ class Backend(ABC):
     def sum(self, x: Array, axes: tuple[int, ...]) -> Array: ...
 
     @abstractmethod
-    def relu(self, x: Array) -> Array: ...
+    def relu(self, x: Array) -> Array:
+        """max(x, 0) of real or integer x."""
 
     @abstractmethod
     def real(self, x: Array) -> Array: ...
@@ -176,7 +205,8 @@ class Backend(ABC):
 
     def scale(self, z: Array, filters: Array) -> Array:
         """Complex z times real filters, broadcast; the filters as :meth:`prepare` laid them out."""
-        return z * filters[..., 0]
+        psi = filters[..., 0]
+        return self.complex(self.real(z) * psi, self.imag(z) * psi)
 
     def multiply(self, z: Array, filters: Array) -> Array:
         """Complex z times complex filters, broadcast; the filters as :meth:`prepare` laid them out."""
@@ -199,9 +229,8 @@ class Backend(ABC):
             if not zero:
                 x = self.take(x, index, axis)
                 continue
-            outside = index < 0
-            x = self.take(x, index + outside, axis)
-            inside = self.reshape(~outside, (-1,) + (1,) * (-1 - axis))
+            x = self.take(x, self.relu(index), axis)
+            inside = self.reshape(index >= 0, (-1,) + (1,) * (-1 - axis))
             x = self.where(inside, x, 0.0)
         return x
 
@@ -236,10 +265,10 @@ class Backend(ABC):
 
         Source: Mallat 2016, eq. 10 with subsampling.
         """
-        blocks = self.blocks(self.window(spectrum, segments), fold)
-        total = self.scale(blocks[0][:, :, None], filters[0])
-        for block, psi in zip(blocks[1:], filters[1:], strict=True):
-            total = total + self.scale(block[:, :, None], psi)
+        total: Array = None
+        for k, block in enumerate(self.blocks(self.window(spectrum, segments), fold)):
+            term = self.scale(block[:, :, None, ...], filters[k, ...])
+            total = term if total is None else total + term
         channels, count, *sizes = self.shape(total)[1:]
         z = self.reshape(total, (-1, channels * count, *sizes))
         return self.backward_fft(z, tuple(range(-len(fold), 0)))
@@ -273,7 +302,7 @@ class Backend(ABC):
         Source: Eickenberg et al. 2017, section 3.
         """
         axes = tuple(range(2 - len(self.shape(filters)), 0))
-        z = self.backward_fft(self.multiply(spectrum[:, :, None], filters), axes)
+        z = self.backward_fft(self.multiply(spectrum[:, :, None, ...], filters), axes)
         return self.modulus(z, axis=2)
 
     def lowpass_subsample(

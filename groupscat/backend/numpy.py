@@ -34,6 +34,18 @@ class NumPyBackend(Backend):
     def to_numpy(self, x: Array) -> NDArray[Any]:
         return np.asarray(x)
 
+    def from_dlpack(self, x: Any) -> Array:
+        try:
+            return np.from_dlpack(x)
+        except (RuntimeError, TypeError) as error:  # another device, an element type NumPy does not have
+            raise BufferError(str(error)) from error
+
+    def to_dlpack(self, x: Array) -> Any:
+        if not x.flags.writeable or min(x.strides, default=0) < 0:
+            # Frameworks let one write to read-only memory, and abort the process on negative strides.
+            raise BufferError("The array is read-only or reversed.")
+        return x
+
     def shape(self, x: Array) -> tuple[Any, ...]:
         return tuple(x.shape)
 

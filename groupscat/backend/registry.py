@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, metadata
 
 from groupscat.backend.base import Backend
 from groupscat.errors import BackendError, DtypeError
@@ -24,7 +24,6 @@ def backend_names() -> list[str]:
     return sorted(_entries())
 
 
-@cache
 def get_backend(name: str) -> Backend:
     """The backend registered under ``name``, imported on first use.
 
@@ -33,19 +32,44 @@ def get_backend(name: str) -> Backend:
 
     Raises
     ------
-    BackendError : no such name (the known ones are listed), or its framework cannot be imported.
+    BackendError : no such name (the known ones are listed), or it cannot be imported (the original error
+        is named).
     """
+    found = _load(name)
+    if isinstance(found, BackendError):
+        raise BackendError(str(found)) from found.__cause__
+    return found
+
+
+@cache
+def _load(name: str) -> Backend | BackendError:
+    """The backend, or why there is none: a broken plug-in is tried once, not at every call."""
     if name not in _entries():
-        raise BackendError(f"There is no backend {name!r}; registered: {', '.join(backend_names())}.")
+        return BackendError(f"There is no backend {name!r}; registered: {', '.join(backend_names())}.")
     try:
         backend = _entries()[name].load()()
-    except ImportError as error:
-        raise BackendError(
-            f"The backend {name!r} could not be imported ({error}). Install its framework, for example "
-            f'with: pip install "groupscat[{name}]"'
-        ) from error
-    assert isinstance(backend, Backend)
+    except Exception as error:  # a plug-in or its framework may raise anything
+        wrong = BackendError(
+            f"The backend {name!r} could not be imported ({type(error).__name__}: {error}). {_way_out(name)}"
+        )
+        wrong.__cause__ = error
+        return wrong
+    if not isinstance(backend, Backend):
+        return BackendError(
+            f"The backend {name!r} is registered as {type(backend).__qualname__}, which is no subclass of "
+            f"groupscat.Backend. Correct its entry point in the group {GROUP}."
+        )
     return backend
+
+
+def _way_out(name: str) -> str:
+    try:
+        extras = metadata("groupscat").get_all("Provides-Extra") or []
+    except PackageNotFoundError:  # run from its sources
+        extras = []
+    if name in extras:
+        return f'Install or repair its framework, for example with: pip install "groupscat[{name}]"'
+    return f"Install or repair its framework, or uninstall the package that registers {name!r}."
 
 
 def backend_of(x: object) -> Backend:
@@ -55,20 +79,21 @@ def backend_of(x: object) -> Backend:
 
     Raises
     ------
-    DtypeError : ``x`` is not an array of any registered backend.
+    DtypeError : ``x`` is not an array of any registered backend that works.
     """
+    broken = []
     for name in ["numpy", *(n for n in _entries() if n != "numpy")]:
         if name in sys.modules:
-            try:
-                backend = get_backend(name)
-            except BackendError:
-                continue  # a broken plug-in must not stop the others
-            if backend.owns(x):
-                return backend
-    raise DtypeError(
+            found = _load(name)
+            if isinstance(found, BackendError):
+                broken.append(str(found))  # a broken plug-in must not stop the others
+            elif found.owns(x):
+                return found
+    message = (
         f"Expected an array of one of the backends {', '.join(backend_names())}, got "
         f"{type(x).__module__}.{type(x).__qualname__}. Convert it first, for example with numpy.asarray(x)."
     )
+    raise DtypeError("\n".join([message, *broken]))
 
 
 #: Read once, at import: the backend where there is no array to follow (the command line).

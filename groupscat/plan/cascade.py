@@ -62,7 +62,7 @@ class LowChannel(Op):
     """The response to w_0."""
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
-        return args[0][:, :, 0]
+        return args[0][:, :, 0, ...]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class BandChannels(Op):
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         y = args[0]
-        z = xp.complex(y[:, :, 1 : 1 + self.voices], y[:, :, 1 + self.voices :])
+        z = xp.complex(y[:, :, 1 : 1 + self.voices, ...], y[:, :, 1 + self.voices :, ...])
         channels, voices, *sizes = xp.shape(z)[1:]
         return self.rho(xp, xp.reshape(z, (-1, channels * voices, *sizes)))
 

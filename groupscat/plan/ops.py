@@ -45,16 +45,17 @@ class Spectrum(Op):
 
 @dataclass(frozen=True)
 class Bandpass(Op):
-    """ρ(x ⋆ ψ_p) subsampled, for the wavelets p in ``part`` of a block (srcs[1]), from the spectrum of x."""
+    """ρ(x ⋆ ψ_p) subsampled, for the wavelets p in ``part`` of a block (srcs[1]; None: all), from the spectrum of x."""
 
     segments: tuple[Segments, ...]
     fold: tuple[int, ...]
-    part: tuple[int, int]
+    part: tuple[int, int] | None
     rho: Rho
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         spectrum, filters = args
-        filters = filters[:, slice(*self.part)]
+        if self.part is not None:
+            filters = filters[:, slice(*self.part), ...]
         if isinstance(self.rho, Modulus):
             return xp.bandpass_modulus(spectrum, filters, self.segments, self.fold)
         return self.rho(xp, xp.bandpass(spectrum, filters, self.segments, self.fold))
@@ -88,10 +89,11 @@ class Crop(Op):
 
 @dataclass(frozen=True)
 class Concat(Op):
-    """Channels of all srcs, in order."""
+    """Channels of all srcs, in order; complex if one of them is."""
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
-        return args[0] if len(args) == 1 else xp.concat(args, 1)
+        wide = [xp.dtype(x) for x in args if xp.is_complex(x)]
+        return xp.concat([xp.cast(x, wide[0]) for x in args] if wide else args, 1)
 
 
 @dataclass(frozen=True)

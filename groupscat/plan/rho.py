@@ -49,7 +49,7 @@ class Rectifier:
         turned = []
         for k in range(self.phases):
             c, s = _unit(k, self.phases)
-            turned.append((c * re - s * im)[:, :, None])
+            turned.append((c * re - s * im)[:, :, None, ...])
         y = xp.relu(xp.concat(turned, 2))
         channels, phases, *axes = xp.shape(y)[1:]
         return xp.reshape(y, (-1, channels * phases, *axes))

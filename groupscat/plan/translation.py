@@ -252,7 +252,7 @@ def _bandpass(
         low.name("U"),
         segments=tuple(w.segments() for w in windows),
         fold=fold,
-        part=part,
+        part=None if part == (0, len(block)) else part,
         rho=rho,
     )
     paths = tuple(

@@ -101,10 +101,10 @@ class Operator(ABC):
         ShapeError, DtypeError, NotFiniteError (with ``check_finite=True``).
         """
         backend = backend_of(x)
-        data, kept = self.ingest(x, backend)
-        precision = COMPUTE[backend.dtype(data)]
-        constants = self.constants(backend, precision, data)
-        return self.compute(data, kept, backend, constants)
+        with backend.scope(x):
+            data, kept = self.ingest(x, backend)
+            constants = self.constants(backend, COMPUTE[backend.dtype(data)], data)
+            return self.compute(data, kept, backend, constants)
 
     def ingest(self, x: Array, backend: Backend, wanted: str | None = None) -> tuple[Array, str]:
         """Check x and convert it to the type the plan computes in; also the type to return.
@@ -113,6 +113,12 @@ class Operator(ABC):
         """
         shape, dtype = backend.shape(x), backend.dtype(x)
         d = len(self.shape)
+        if not all(isinstance(n, int) for n in shape[-d:]):
+            sizes = ", ".join(map(str, self.shape))
+            raise ShapeError(
+                f"The lengths of x are not known while its framework traces; {type(self).__name__} needs the "
+                f"trailing ones to be ({sizes}). Fix them there (TensorFlow: tf.ensure_shape)."
+            )
         if tuple(shape[-d:]) != self.shape:
             raise ShapeError(self._shape_message(tuple(shape)))
         if dtype not in COMPUTE:
@@ -167,7 +173,7 @@ class Operator(ABC):
         coefs: dict[int, Array] = {}
         for y, (_, rows) in zip(outputs, self.plan.outputs, strict=True):
             for k, row in enumerate(rows):
-                coefs[row] = y[(*(slice(None),) * axis, k)]
+                coefs[row] = y[(*(slice(None),) * axis, k, ...)]
         if self.out_type == "dict":
             return {_key(self.paths[row]): coefs[row] for row in range(len(self.paths))}
         return [{"coef": coefs[row], **self.paths[row].row()} for row in range(len(self.paths))]
@@ -239,7 +245,7 @@ def constant(backend: Backend, recipe: Any, precision: str, like: Array | None) 
     """Build one constant, in the backend's layout, at a precision, on the device of ``like``."""
     values = recipe.build()
     if recipe.kind == "index":
-        return backend.asarray(backend.prepare(values, recipe.kind), dtype="int64", like=like)
+        return backend.asarray(backend.prepare(values, recipe.kind), dtype="int32", like=like)
     rounded = values.astype(COMPLEX[precision] if recipe.kind == "complex_filter" else precision, copy=False)
     return backend.asarray(backend.prepare(rounded, recipe.kind), dtype=precision, like=like)
 
