@@ -1,0 +1,185 @@
+"""The TensorFlow backend: the protocol on plain tensors, on any device, differentiable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from groupscat.backend.base import Backend, ConstantKind, Segments
+from groupscat.errors import DeviceError, ShapeError
+
+Tensor = Any
+
+FFT = {1: tf.signal.fft, 2: tf.signal.fft2d, 3: tf.signal.fft3d}
+IFFT = {1: tf.signal.ifft, 2: tf.signal.ifft2d, 3: tf.signal.ifft3d}
+COMPLEX = {tf.float32: tf.complex64, tf.float64: tf.complex128}
+
+
+class TensorFlowBackend(Backend):
+    """TensorFlow tensors and variables."""
+
+    name = "tensorflow"
+    chunk_bytes = 15 << 18
+    mutable: ClassVar[bool] = False
+
+    # ---------------------------------------------------------------- primitives: arrays and types
+
+    def owns(self, x: object) -> bool:
+        return isinstance(x, tf.Tensor | tf.Variable)
+
+    def asarray(self, x: object, dtype: str | None = None, like: Tensor | None = None) -> Tensor:
+        if not isinstance(x, tf.Tensor | tf.Variable):
+            x = np.asarray(x, dtype)
+        # Operators keep constants from call to call: also inside tf.function they must be eager tensors.
+        with tf.init_scope() if isinstance(x, np.ndarray) else nullcontext(), _device(like):
+            x = tf.convert_to_tensor(x)
+            return x if dtype is None else tf.cast(x, dtype)
+
+    def put(self, x: NDArray[Any], dtype: str, device: str | None = None) -> Tensor:
+        if device is None:
+            return self.asarray(x, dtype)
+        # TensorFlow would silently take the CPU where there is no such device.
+        wanted = device.lower().removeprefix("/device:")
+        for known in tf.config.list_logical_devices():
+            if wanted in (_short(known.name), _short(known.name).removesuffix(":0")):
+                with tf.device(known.name):
+                    return self.asarray(x, dtype)
+        raise DeviceError(f"device={device!r} is not known to TensorFlow; here: {', '.join(self.devices())}.")
+
+    def devices(self) -> tuple[str, ...]:
+        return tuple(_short(known.name) for known in tf.config.list_logical_devices())
+
+    def to_numpy(self, x: Tensor) -> NDArray[Any]:
+        return np.asarray(x.numpy())
+
+    def from_dlpack(self, x: Any) -> Tensor:
+        try:
+            return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
+        except (RuntimeError, TypeError, tf.errors.OpError) as error:
+            raise BufferError(str(error)) from error
+
+    def to_dlpack(self, x: Tensor) -> Any:
+        if not hasattr(x, "__dlpack__"):  # a variable, or an old TensorFlow
+            raise BufferError(f"{type(x).__name__} does not export its memory.")
+        return x
+
+    def scope(self, x: Tensor) -> AbstractContextManager[Any]:
+        return _device(x)
+
+    def shape(self, x: Tensor) -> tuple[Any, ...]:
+        if x.shape.rank is None:
+            raise ShapeError("x has an unknown number of axes while TensorFlow traces: use tf.ensure_shape.")
+        if x.shape.is_fully_defined():
+            return tuple(x.shape)
+        lengths = tf.shape(x)
+        return tuple(lengths[k] if n is None else n for k, n in enumerate(x.shape))
+
+    def dtype(self, x: Tensor) -> str:
+        return str(x.dtype.name)
+
+    def device(self, x: Tensor) -> Hashable:
+        return x.device
+
+    def cast(self, x: Tensor, dtype: str) -> Tensor:
+        return tf.cast(x, dtype)
+
+    def is_tracing(self, x: Tensor) -> bool:
+        return not tf.executing_eagerly()
+
+    def all_finite(self, x: Tensor) -> bool:
+        parts = (tf.math.real(x), tf.math.imag(x)) if x.dtype.is_complex else (x,)
+        return all(bool(tf.reduce_all(tf.math.is_finite(part))) for part in parts)
+
+    def zeros(self, shape: Sequence[int], dtype: str, like: Tensor) -> Tensor:
+        with _device(like):
+            return tf.zeros(tuple(shape), dtype)
+
+    # ------------------------------------------------------------------- primitives: rearrangement
+
+    def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
+        return tf.reshape(x, tuple(shape))
+
+    def moveaxis(self, x: Tensor, source: int, destination: int) -> Tensor:
+        order = list(range(x.shape.rank))
+        axis = order.pop(source)
+        order.insert(destination % x.shape.rank, axis)
+        return tf.transpose(x, order) if order != sorted(order) else x
+
+    def concat(self, xs: Sequence[Tensor], axis: int) -> Tensor:
+        return tf.concat(list(xs), axis)
+
+    def take(self, x: Tensor, index: Tensor, axis: int) -> Tensor:
+        return tf.gather(x, index, axis=axis)
+
+    def where(self, condition: Tensor, x: Tensor, otherwise: float) -> Tensor:
+        return tf.where(condition, x, tf.constant(otherwise, x.dtype))
+
+    # ----------------------------------------------------------------------- primitives: arithmetic
+
+    def linear(self, x: Tensor, matrix: Tensor) -> Tensor:
+        return tf.linalg.matmul(x, matrix, transpose_b=True)
+
+    def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        return tf.reduce_sum(x, axes)
+
+    def relu(self, x: Tensor) -> Tensor:
+        return tf.nn.relu(x)
+
+    def real(self, x: Tensor) -> Tensor:
+        return tf.math.real(x)
+
+    def imag(self, x: Tensor) -> Tensor:
+        return tf.math.imag(x)
+
+    def complex(self, re: Tensor, im: Tensor) -> Tensor:
+        return tf.complex(re, im)
+
+    def modulus(self, z: Tensor, axis: int | None = None) -> Tensor:
+        if axis is None and not z.dtype.is_complex:
+            return tf.abs(z)
+        squares = tf.math.real(z * tf.math.conj(z)) if z.dtype.is_complex else z * z
+        return self.power(squares if axis is None else tf.reduce_sum(squares, axis), 0.5)
+
+    def power(self, x: Tensor, q: float) -> Tensor:
+        if q >= 1:
+            return x if q == 1 else x * x if q == 2 else x**q
+        return power(x, q)
+
+    def fft(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        return FFT[len(axes)](_complex(x))
+
+    def backward_fft(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        x = _complex(x)
+        return IFFT[len(axes)](x) * math.prod(x.shape[k] for k in axes)
+
+    # --------------------------------------------------------------------------- composites
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return tf.function(function)
+
+
+def power(x: Tensor, q: float) -> Tensor:
+    """x^q of non-negative x, 0 < q < 1, with derivative 0 at 0."""
+    zero = x == 0
+    safe = tf.where(zero, tf.ones_like(x), x)
+    return tf.where(zero, tf.zeros_like(x), tf.sqrt(safe) if q == 0.5 else safe**q)
+
+
+def _complex(x: Tensor) -> Tensor:
+    return x if x.dtype.is_complex else tf.cast(x, COMPLEX[x.dtype])
+
+
+def _device(x: Tensor | None) -> AbstractContextManager[Any]:
+    """The device of an eager tensor made current; a symbolic one has none yet."""
+    return nullcontext() if x is None or tf.is_symbolic_tensor(x) else tf.device(x.device)
+
+
+def _short(name: str) -> str:
+    """"gpu:1" of "/device:GPU:1"."""
+    return name.rpartition("device:")[2].lower()
