@@ -43,7 +43,8 @@ def convert(x: Array, backend: str, *, copy: bool | None = None) -> Array:
         reason = str(error)
     if copy is False:
         raise ArgumentError(
-            f"copy=False, but the memory of x cannot be shared ({reason}). Pass copy=None to copy where needed."
+            f"copy=False, but the memory of x cannot be shared ({reason}). "
+            "Pass copy=None to copy where needed."
         )
     values = source.to_numpy(x)
     return target.put(values.copy(), str(source.dtype(x)))

@@ -9,19 +9,11 @@ from typing import Any
 import numpy as np
 
 import groupscat as gs
+from groupscat.testing.base import COMPLEX, noise
+from groupscat.testing.tolerances import TOLERANCE, assert_close
 from tests import oracle
-from tests.tolerances import TOLERANCE, assert_close
 
 Array = np.ndarray[Any, Any]
-
-COMPLEX = {"float32": "complex64", "float64": "complex128"}
-
-
-def noise(shape: tuple[int, ...], seed: int = 0, is_complex: bool = False) -> Array:
-    """White noise in float64 or complex128."""
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal(shape)
-    return x + 1j * rng.standard_normal(shape) if is_complex else x
 
 
 def as_dict(y: Any, S: gs.Scattering) -> dict[oracle.Key, Array]:

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import groupscat as gs
-from groupscat.backend import Backend, backend_names, get_backend, registry
+from groupscat.backend import backend_names, get_backend, registry
 from groupscat.backend.numpy import NumPyBackend
+from groupscat.testing import OPERATORS, BackendContract
+from groupscat.testing.tolerances import assert_close
 from tests.checks import noise
-from tests.contract import OPERATORS, BackendContract
-from tests.tolerances import assert_close
 
 
 def missing(framework: str) -> bool:
@@ -36,80 +36,31 @@ class TestNumPy(BackendContract):
 class TestTorch(BackendContract):
     name: ClassVar[str] = "torch"
 
-    def test_compile_returns_a_function_that_gives_the_same(
-        self, xp: Backend, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def gradient(self, function: Any, x: Any) -> Any:
+        import torch
+
+        z = torch.tensor(x, requires_grad=True)
+        return torch.autograd.grad(function(z), z)[0].numpy()
+
+    def test_compile_returns_a_function_that_gives_the_same(self) -> None:
         """Compiled operators are tested with the modules; here only who compiles."""
         import torch
 
-        monkeypatch.setattr(torch, "compile", lambda function: (function, "compiled"))
-        assert xp.compile(abs) == (abs, "compiled")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "compile", lambda function: (function, "compiled"))
+            assert self.xp.compile(abs) == (abs, "compiled")
 
-    # What only a framework with gradients can be asked.
+    test_compiled_operator_gives_the_same = None
 
-    @pytest.mark.parametrize(
-        "name",
-        # Those left out have the same operations as smaller ones.
-        sorted(set(OPERATORS) - {"1-D, frames", "1-D, complex, frames", "1-D, unaveraged", "3-D"}),
-    )
-    def test_gradients_are_finite_and_right(self, xp: Backend, name: str) -> None:
-        import torch
-
-        S = OPERATORS[name]()
-        if isinstance(S, gs.HarmonicScattering3D):
-            S = S.replace(max_order=1, J=0, integral_powers=(1.0, 2.0), **({"T": 1} if S.T == 2 else {}))
-        S = S.replace(max_order=min(S.max_order, 2))
-        x = noise(S.shape, is_complex=S.complex_input)
-        z = torch.tensor(x, requires_grad=True)
-        weight = torch.from_numpy(noise(S.output_shape, 1))
-        y = S(z)
-        loss = ((y.real if y.is_complex() else y) * weight).sum()
-        (gradient,) = torch.autograd.grad(loss, z)
-        assert torch.isfinite(torch.view_as_real(gradient) if z.is_complex() else gradient).all()
-        direction = noise(S.shape, 2, is_complex=S.complex_input)
-        step = 1e-6
-
-        def value(t: float) -> float:
-            return float((S(x + t * direction).real * weight.numpy()).sum())
-
-        slope = (value(step) - value(-step)) / (2 * step)
-        found = float((gradient.numpy().conj() * direction).real.sum())
-        assert found == pytest.approx(slope, rel=1e-5, abs=1e-7)
-
-    @pytest.mark.parametrize(
-        "name", ["1-D", "2-D", "cascade, 2-D", "harmonic, even", "1-D, complex", "1-D, rectifier"]
-    )
-    def test_gradient_of_zero_and_constants_is_finite(self, xp: Backend, name: str) -> None:
-        import torch
-
-        S = OPERATORS[name]()
-        for level in (0.0, 1.0):
-            dtype = torch.complex128 if S.complex_input else torch.float64
-            x = torch.full(S.shape, level, dtype=dtype, requires_grad=True)
-            (gradient,) = torch.autograd.grad(S(x).abs().sum(), x)
-            assert torch.isfinite(torch.view_as_real(gradient) if x.is_complex() else gradient).all()
-
-    def test_modulus_and_power_have_gradient_zero_at_zero(self, xp: Backend) -> None:
-        import torch
-
-        for function in (xp.modulus, lambda v: xp.power(v.abs(), 0.5), lambda v: xp.power(v.abs(), 0.3)):
-            x = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-            (gradient,) = torch.autograd.grad(function(x).sum(), x)
-            np.testing.assert_array_equal(gradient.numpy(), 0)
-        z = torch.zeros(3, dtype=torch.complex128, requires_grad=True)
-        for axis in (None, 0):
-            (gradient,) = torch.autograd.grad(xp.modulus(z, axis).sum(), z)
-            np.testing.assert_array_equal(gradient.numpy(), 0)
-
-    def test_transposed_and_conjugated_tensors(self, xp: Backend) -> None:
+    def test_transposed_and_conjugated_tensors(self) -> None:
         import torch
 
         S = OPERATORS["1-D, complex"]()
         x = noise((30, 4), is_complex=True)
         y = S(torch.from_numpy(x).T.conj())
-        assert_close(xp.to_numpy(y), S(x.T.conj()), x)
+        assert_close(self.xp.to_numpy(y), S(x.T.conj()), x)
 
-    def test_bfloat16_is_computed_in_float32_and_returned(self, xp: Backend) -> None:
+    def test_bfloat16_is_computed_in_float32_and_returned(self) -> None:
         import torch
 
         S = OPERATORS["1-D"]()
@@ -119,7 +70,7 @@ class TestTorch(BackendContract):
         wanted = S(x.to(torch.float32)).to(torch.bfloat16)
         assert torch.equal(y, wanted)
 
-    def test_result_does_not_require_a_gradient_unless_asked(self, xp: Backend) -> None:
+    def test_result_does_not_require_a_gradient_unless_asked(self) -> None:
         import torch
 
         S = OPERATORS["2-D"]()
@@ -163,7 +114,8 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_broken_backend_names_the_way_out(broken: None) -> None:
     with pytest.raises(
-        gs.BackendError, match=r"'broken' could not be imported \(ImportError: libbroken.so not found\).*Install"
+        gs.BackendError,
+        match=r"'broken' could not be imported \(ImportError: libbroken.so not found\).*Install",
     ):
         get_backend("broken")
 

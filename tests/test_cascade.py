@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import groupscat as gs
+from groupscat.testing.tolerances import assert_close
 from groupscat.wavelets.cascade import CascadeBank, layer_sum
 from tests.checks import against_oracle, noise
 from tests.strategies import PADDINGS, paddings, shapes, signals
-from tests.tolerances import assert_close
 
 CASES: dict[str, dict[str, Any]] = {
     "1-D": {"J": 3, "shape": 30, "Q": 2},

@@ -19,11 +19,11 @@ from groupscat.plan.geometry import (
     periodic_axis,
     smooth_multiple,
 )
+from groupscat.testing.tolerances import assert_close
 from groupscat.wavelets import audio_bank
 from tests import oracle
 from tests.checks import noise
 from tests.strategies import PADDINGS
-from tests.tolerances import assert_close
 
 NUMPY_MODES = {"reflect": "reflect", "zero": "constant", "circular": "wrap", "edge": "edge"}
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import groupscat as gs
-from tests.tolerances import GOLDEN, GOLDEN_PI
+from groupscat.testing.tolerances import GOLDEN, GOLDEN_PI
 
 
 def load(name: str) -> dict[str, np.ndarray[Any, Any]]:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import groupscat as gs
 from groupscat.plan import harmonic
+from groupscat.testing.tolerances import NYQUIST, SMALL_POWER, TOLERANCE, assert_close
 from tests.checks import harmonic_against_oracle, noise
-from tests.tolerances import NYQUIST, SMALL_POWER, TOLERANCE, assert_close
 
 ODD: dict[str, dict[str, Any]] = {
     "default": {"J": 1, "shape": (5, 7, 5)},

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import groupscat as gs
+from groupscat.testing.tolerances import assert_close
 from tests.checks import noise
 from tests.strategies import batches, operators, signals
-from tests.tolerances import assert_close
 
 OPERATORS: dict[str, Any] = {
     "1-D": gs.Scattering1D(J=2, shape=20, Q=2),

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import groupscat as gs
+from groupscat.testing.tolerances import TOLERANCE, assert_close
 from tests.checks import noise
 from tests.strategies import operators, signals
-from tests.tolerances import TOLERANCE, assert_close
 
 seeds = st.integers(0, 2**32 - 1)
 

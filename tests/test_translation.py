@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import groupscat as gs
 from groupscat.plan import translation
+from groupscat.testing.tolerances import TIGHT_PADDING, assert_close
 from tests.checks import against_oracle, noise
 from tests.strategies import PADDINGS, operators, signals
-from tests.tolerances import TIGHT_PADDING, assert_close
 
 
 @given(data=st.data(), S=operators())

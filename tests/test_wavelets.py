@@ -13,11 +13,11 @@ from scipy.special import sph_harm_y
 
 import groupscat as gs
 from groupscat.groups import Cyclic
+from groupscat.testing.tolerances import assert_close
 from groupscat.wavelets import Gabor, Morlet, audio_bank, littlewood_paley, oriented_bank
 from groupscat.wavelets.cascade import CascadeBank
 from groupscat.wavelets.harmonic import SolidHarmonic
 from tests import oracle
-from tests.tolerances import assert_close
 
 BANKS: dict[str, tuple[gs.Scattering, list[list[oracle.Gaussian]]]] = {
     "1-D": (

@@ -45,7 +45,10 @@ class Spectrum(Op):
 
 @dataclass(frozen=True)
 class Bandpass(Op):
-    """ρ(x ⋆ ψ_p) subsampled, for the wavelets p in ``part`` of a block (srcs[1]; None: all), from the spectrum of x."""
+    """ρ(x ⋆ ψ_p) subsampled, for wavelets p of a block (srcs[1]), from the spectrum of x.
+
+    ``part``: the range of p; None: all of the block.
+    """
 
     segments: tuple[Segments, ...]
     fold: tuple[int, ...]

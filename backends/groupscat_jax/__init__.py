@@ -1,0 +1,1 @@
+"""The JAX plug-in: a backend for jax.Array, under jit, vmap and grad."""
