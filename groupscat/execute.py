@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 
 from groupscat.backend.base import Array, Backend
 from groupscat.plan.plan import Plan
@@ -31,6 +32,16 @@ def run(plan: Plan, inputs: Mapping[str, Array], backend: Backend) -> tuple[Arra
     return tuple(registers[name] for name, _ in plan.outputs)
 
 
+def runner(plan: Plan, backend: Backend) -> Callable[[dict[str, Array]], tuple[Array, ...]]:
+    """``run`` with plan and backend fixed, compiled where the backend wants whole plans compiled."""
+    return _compiled(plan, backend) if backend.compiles_plans else partial(run, plan, backend=backend)
+
+
+@lru_cache(maxsize=256)
+def _compiled(plan: Plan, backend: Backend) -> Callable[[dict[str, Array]], tuple[Array, ...]]:
+    return backend.compile(partial(run, plan, backend=backend))
+
+
 def run_batched(
     plan: Plan, x: Array, constants: Mapping[str, Array], backend: Backend, itemsize: int
 ) -> tuple[Array, ...]:
@@ -39,8 +50,9 @@ def run_batched(
     While a framework traces the batch is never looked at: it may have no length yet.
     """
     (name,) = plan.inputs
+    execute = runner(plan, backend)
     if backend.is_tracing(x):
-        return run(plan, {name: x, **constants}, backend)
+        return execute({name: x, **constants})
     batch = backend.shape(x)[0]
     if batch == 0:
         dtype = backend.dtype(x)
@@ -55,9 +67,9 @@ def run_batched(
         size = max(1, limit * LONG_ROWS // bytes_per_signal if plan.ndim == 1 else limit // bytes_per_signal)
         size = math.ceil(batch / math.ceil(batch / size))  # chunks of nearly equal length
     if size >= batch:
-        return run(plan, {name: x, **constants}, backend)
+        return execute({name: x, **constants})
     starts = range(0, batch, size)
-    chunks = [run(plan, {name: x[start : start + size, ...], **constants}, backend) for start in starts]
+    chunks = [execute({name: x[start : start + size, ...], **constants}) for start in starts]
     return tuple(backend.concat(parts, 0) for parts in zip(*chunks, strict=True))
 
 

@@ -55,6 +55,8 @@ class Backend(ABC):
     chunk_bytes: int | None = None
     #: Whether arrays can be written to; memory is shared only among frameworks that agree on it.
     mutable: ClassVar[bool] = True
+    #: Whether plans are to be compiled whole, because single operations are slow to start.
+    compiles_plans: ClassVar[bool] = False
 
     # ---------------------------------------------------------------- primitives: arrays and types
 

@@ -46,6 +46,13 @@ class Plan:
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     paths: Paths
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.inputs, self.constants, self.ops, self.registers, self.outputs, self.paths))
+
     @cached_property
     def register(self) -> dict[str, Register]:
         return dict(self.registers)

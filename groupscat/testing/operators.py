@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import groupscat as gs
-from groupscat.backend import Array
-from groupscat.execute import run
+from groupscat.backend import COMPOSITES, Array, Backend
+from groupscat.execute import runner
 from groupscat.scattering import Operator
 from groupscat.scattering.operator import HALF, constant
 from groupscat.testing import strategies
@@ -93,13 +93,15 @@ class OperatorContract(Contract):
 
     @pytest.mark.parametrize("name", OPERATORS)
     def test_plan_on_the_generic_bodies(self, name: str) -> None:
+        if all(getattr(type(self.xp), body) is getattr(Backend, body) for body in COMPOSITES):
+            pytest.skip(f"{self.name} overrides no composite")
         S = OPERATORS[name]()
         x = self.put(noise((2, 1, *S.shape), is_complex=S.complex_input))
         outputs = []
         for backend in (self.xp, self.xp.generic):
             with backend.scope(x):
                 constants = {name: constant(backend, r, "float64", x) for name, r in S.plan.constants}
-                outputs.append(run(S.plan, {"x": x, **constants}, backend))
+                outputs.append(runner(S.plan, backend)({"x": x, **constants}))
         for found, generic in zip(*outputs, strict=True):
             assert_close(self.xp.to_numpy(found), self.xp.to_numpy(generic), self.xp.to_numpy(x))
 
@@ -131,8 +133,8 @@ class OperatorContract(Contract):
             S(self.put(np.full((8, 6), np.nan)))
 
     def test_input_is_left_as_it_was(self) -> None:
-        for name, make in OPERATORS.items():
-            S = make()
+        for name in ("1-D", "1-D, unaveraged", "1-D, complex", "2-D", "cascade, 1-D", "harmonic, odd"):
+            S = OPERATORS[name]()
             x = example(S, (2,))
             given = self.given(S, x)
             y = S(given)
