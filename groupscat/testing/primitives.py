@@ -148,6 +148,7 @@ class PrimitiveContract(Contract):
     def test_where(self, dtype: str) -> None:
         x = noise((3, 4), is_complex=dtype == "complex64").astype(dtype)
         condition = noise((4,), 1) > 0
+        x[:, ~condition] = np.nan  # chosen, not multiplied away
         y = self.xp.where(self.put(condition), self.put(x), 0.0)
         assert self.xp.dtype(y) == dtype
         self.same(y, np.where(condition, x, 0))
@@ -280,3 +281,4 @@ class PrimitiveContract(Contract):
         ]:
             assert self.xp.dtype(found) == COMPLEX[precision]
             self.same(found, wanted, precision)
+        self.same(given, x, precision)  # left as it was

@@ -1,0 +1,289 @@
+"""The contract itself is tested: a backend with a fault in any primitive or composite must not keep it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from groupscat.backend import Backend, get_backend
+from groupscat.testing import BackendContract, run_contract
+from tests.frameworks import missing
+
+if missing("torch"):
+    pytest.skip('pip install "groupscat[torch]"', allow_module_level=True)
+
+import torch
+
+Change = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A fault: method of the backend, and what takes its place, called with the original first."""
+
+    name: str
+    method: str
+    change: Change
+
+
+def result(transform: Callable[[Any], Any]) -> Change:
+    """The right result, spoilt."""
+    return lambda original, self, *args, **options: transform(original(self, *args, **options))
+
+
+def arguments(transform: Callable[..., tuple[Any, ...]]) -> Change:
+    """The right computation, of spoilt arguments."""
+    return lambda original, self, *args, **options: original(self, *transform(*args), **options)
+
+
+def unguarded_power(original: Any, self: Any, x: Any, q: float) -> Any:
+    return x**q
+
+
+def unguarded_modulus(original: Any, self: Any, z: Any, axis: int | None = None) -> Any:
+    squares = z.real**2 + z.imag**2 if z.is_complex() else z * z
+    return (squares if axis is None else squares.sum(axis)).sqrt()
+
+
+def rows_outermost(original: Any, self: Any, x: Any, shape: Any) -> Any:
+    """Fortran's order of elements."""
+    flat = x.permute(*reversed(range(x.ndim))).reshape(-1)
+    size = x.numel()
+    known = [math.prod(n for n in shape if n != -1)]
+    sizes = [size // known[0] if n == -1 else n for n in shape]
+    return flat.reshape(tuple(reversed(sizes))).permute(*reversed(range(len(sizes))))
+
+
+def one_axis_less(original: Any, self: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    return original(self, x, axes[1:] if len(axes) > 1 else axes)
+
+
+def in_single(original: Any, self: Any, x: Any, *rest: Any) -> Any:
+    single = {torch.float64: torch.float32, torch.complex128: torch.complex64}.get(x.dtype, x.dtype)
+    y = original(self, x.to(single), *rest)
+    wide = {torch.float32: torch.float64, torch.complex64: torch.complex128}
+    return y.to(wide[y.dtype]) if single != x.dtype else y
+
+
+def in_double(original: Any, self: Any, x: Any, *rest: Any) -> Any:
+    """Silent upcast."""
+    wide = {torch.float32: torch.float64, torch.complex64: torch.complex128}.get(x.dtype, x.dtype)
+    rest = tuple(r.to(torch.float64) if isinstance(r, torch.Tensor) else r for r in rest)
+    return original(self, x.to(wide), *rest)
+
+
+def in_place(original: Any, self: Any, x: Any, *rest: Any) -> Any:
+    """The result overwrites what was given."""
+    y = original(self, x, *rest)
+    x.mul_(2)
+    return y
+
+
+def folded_with_the_mean(original: Any, self: Any, x: Any, f: Any, segments: Any, fold: Any) -> Any:
+    return original(self, x, f, segments, fold) / math.prod(fold)
+
+
+def first_block_only(original: Any, self: Any, x: Any, f: Any, segments: Any, fold: Any) -> Any:
+    return original(self, self.window(x, segments), torch.cat([f[:1], 0 * f[1:]]), [None] * len(fold), fold)
+
+
+def channels_in_the_wrong_order(original: Any, self: Any, x: Any, f: Any, segments: Any, fold: Any) -> Any:
+    y = original(self, x, f, segments, fold)
+    return y.unflatten(1, (x.shape[1], -1)).transpose(1, 2).flatten(1, 2)
+
+
+def constant_of_another_signal(original: Any, self: Any, x: Any, *rest: Any) -> Any:
+    """A value kept from the first call: wrong from the second on, and for other threads."""
+    kept = self.__dict__.setdefault("_kept", {})
+    return kept.setdefault((tuple(x.shape), x.dtype), original(self, x, *rest))
+
+
+def no_imaginary_part(original: Any, self: Any, x: Any, *rest: Any) -> Any:
+    if not x.is_complex():
+        return original(self, x, *rest)
+    re = original(self, x.real, *rest)
+    return torch.complex(re, torch.zeros_like(re))
+
+
+T = torch
+MUTATIONS = [
+    # arrays and types
+    Mutation("lists are taken for arrays", "owns", lambda f, self, x: isinstance(x, list) or f(self, x)),
+    Mutation("its own arrays are not recognised", "owns", lambda f, self, x: False),
+    Mutation("dtype of asarray ignored", "asarray", lambda f, self, x, dtype=None, like=None: f(self, x)),
+    Mutation("asarray in Fortran's order", "asarray",
+             lambda f, self, x, **o: f(self, np.ravel(x, "F").reshape(np.shape(x))
+                                       if isinstance(x, np.ndarray) else x, **o)),
+    Mutation("read-only memory shared", "asarray",
+             lambda f, self, x, dtype=None, like=None:
+             T.from_dlpack(_writable(x)) if isinstance(x, np.ndarray) and not x.flags.writeable
+             else f(self, x, dtype, like)),
+    Mutation("put ignores the element type", "put",
+             lambda f, self, x, dtype, device=None: f(self, x, "float64")),
+    Mutation("put ignores the device", "put", lambda f, self, x, dtype, device=None: f(self, x, dtype)),
+    Mutation("no device named", "devices", result(lambda d: ())),
+    Mutation("to_numpy rounds", "to_numpy",
+             result(lambda x: x.astype("float32").astype(x.dtype) if x.dtype == "float64" else x)),
+    Mutation("to_numpy conjugates", "to_numpy", result(np.conj)),
+    Mutation("shape reversed", "shape", result(lambda s: s[::-1])),
+    Mutation("dtype always double", "dtype", result(lambda d: "float64")),
+    Mutation("device not hashable", "device", result(lambda d: [d])),
+    Mutation("cast forgotten", "cast", lambda f, self, x, dtype: x),
+    Mutation("cast through float32", "cast",
+             lambda f, self, x, dtype: f(self, x.to(T.complex64 if x.is_complex() else T.float32), dtype)),
+    Mutation("always tracing", "is_tracing", result(lambda t: True)),
+    Mutation("infinity is finite", "all_finite", lambda f, self, x: not bool(T.isnan(x).any())),
+    Mutation("ones for zeros", "zeros", result(lambda z: z + 1)),
+    Mutation("zeros in double", "zeros", lambda f, self, shape, dtype, like: f(self, shape, "float64", like)),
+    Mutation("complex numbers called real", "is_complex", result(lambda c: False)),
+    # sharing
+    Mutation("memory exported reversed", "to_dlpack", result(lambda x: x.flip(0))),
+    Mutation("memory imported doubled", "from_dlpack", result(lambda x: x * 2)),
+    # rearrangement
+    Mutation("reshape in Fortran's order", "reshape", rows_outermost),
+    Mutation("axes moved the wrong way", "moveaxis", arguments(lambda x, a, b: (x, b, a))),
+    Mutation("axes swapped, not moved", "moveaxis", lambda f, self, x, a, b: x.transpose(a, b)),
+    Mutation("concatenated in reverse", "concat", arguments(lambda xs, axis: (xs[::-1], axis))),
+    Mutation("concatenated along the last axis", "concat", arguments(lambda xs, axis: (xs, -1))),
+    Mutation("take from the end", "take", arguments(lambda x, i, axis: (x, i.flip(0), axis))),
+    Mutation("take one further", "take", arguments(lambda x, i, axis: (x, (i + 1) % x.shape[axis], axis))),
+    Mutation("where inverted", "where", arguments(lambda c, x, o: (~c, x, o))),
+    Mutation("where multiplies", "where", lambda f, self, c, x, o: x * c),
+    # arithmetic
+    Mutation("matrix reversed", "linear", arguments(lambda x, m: (x, m.flip(-1)))),
+    Mutation("product in single precision", "linear", in_single),
+    Mutation("product in double precision", "linear", in_double),
+    Mutation("mean for sum", "sum", lambda f, self, x, axes: x.mean(axes)),
+    Mutation("sum along the first axis", "sum", lambda f, self, x, axes: f(self, x, (0,))),
+    Mutation("relu keeps the sign", "relu", lambda f, self, x: x.abs()),
+    Mutation("leaky relu", "relu", lambda f, self, x: T.where(x > 0, x, (0.01 * x).to(x.dtype))),
+    Mutation("real part of the conjugate's imaginary", "real", lambda f, self, x: -x.imag),
+    Mutation("imaginary part negated (missing conjugate)", "imag", result(T.neg)),
+    Mutation("parts swapped", "complex", arguments(lambda re, im: (im, re))),
+    Mutation("modulus squared", "modulus", result(T.square)),
+    Mutation("modulus of the real part", "modulus",
+             lambda f, self, z, axis=None: f(self, z.real if z.is_complex() else z, axis)),
+    Mutation("sum of moduli", "modulus",
+             lambda f, self, z, axis=None: f(self, z) if axis is None else f(self, z).sum(axis)),
+    Mutation("gradient of the modulus NaN at zero", "modulus", unguarded_modulus),
+    Mutation("modulus detached from the gradient", "modulus", result(lambda y: y.detach())),
+    Mutation("exponent ignored", "power", lambda f, self, x, q: x),
+    Mutation("gradient of the power infinite at zero", "power", unguarded_power),
+    Mutation("orthonormal transform", "fft",
+             lambda f, self, x, axes: f(self, x, axes) / math.sqrt(math.prod(x.shape[a] for a in axes))),
+    Mutation("transform of the wrong sign", "fft", result(lambda z: z.conj().resolve_conj())),
+    Mutation("transform of one axis too few", "fft", one_axis_less),
+    Mutation("transform in single precision", "fft", in_single),
+    Mutation("transform in double precision (silent upcast)", "fft", in_double),
+    Mutation("transform of the real part", "fft", lambda f, self, x, axes: f(self, x.real, axes)
+             if x.is_complex() else f(self, x, axes)),
+    Mutation("inverse transform with 1/N", "backward_fft", lambda f, self, x, axes: T.fft.ifftn(x, dim=axes)),
+    Mutation("inverse transform forward", "backward_fft", lambda f, self, x, axes: T.fft.fftn(x, dim=axes)),
+    Mutation("inverse transform overwrites its input", "backward_fft",
+             lambda f, self, x, axes: in_place(f, self, x, axes) if x.is_complex() else f(self, x, axes)),
+    # composites
+    Mutation("matrices transposed by prepare", "prepare",
+             lambda f, self, c, kind: f(self, c.T if kind == "matrix" else c, kind)),
+    Mutation("filters scaled by 1e-9", "prepare",
+             lambda f, self, c, kind: f(self, c * (1 + 1e-9) if kind == "filter" else c, kind)),
+    Mutation("filters squared", "scale", lambda f, self, z, psi: f(self, f(self, z, psi), psi)),
+    Mutation("conjugate filters", "multiply",
+             lambda f, self, z, psi: f(self, z, psi * T.tensor([1, -1], dtype=psi.dtype))),
+    Mutation("zeros not written", "pad",
+             arguments(lambda x, index, zero: (x, [i.clamp(0) for i in index], False))),
+    Mutation("padded along one axis for the other", "pad",
+             lambda f, self, x, index, zero: f(self, x.transpose(-1, -2), index[::-1], zero).transpose(-1, -2)
+             if len(index) == 2 else f(self, x, index, zero).flip(-1)),
+    Mutation("segments out of order", "window",
+             arguments(lambda x, segments: (x, [s and s[::-1] for s in segments]))),
+    Mutation("window one sample late", "window",
+             lambda f, self, x, segments: f(self, x.roll(-1, -1) if segments[-1] else x, segments)),
+    Mutation("folded with the mean (wrong fold scale)", "bandpass", folded_with_the_mean),
+    Mutation("aliases dropped", "bandpass", first_block_only),
+    Mutation("channels in the wrong order", "bandpass", channels_in_the_wrong_order),
+    Mutation("last wavelet repeats the one before (dropped path)", "bandpass",
+             arguments(lambda x, f, s, k: (x, T.cat([f[:, :-1], f[:, -2:-1]], 1), s, k))),
+    Mutation("blocks in reverse", "blocks", result(lambda parts: parts[::-1])),
+    Mutation("modulus folded with the mean", "bandpass_modulus", folded_with_the_mean),
+    Mutation("modulus of a kept response", "bandpass_modulus", constant_of_another_signal),
+    Mutation("last m dropped", "harmonic_modulus", arguments(lambda x, f: (x, f[: max(1, len(f) - 1)]))),
+    Mutation("harmonics averaged", "harmonic_modulus",
+             lambda f, self, x, h: f(self, x, h) / math.sqrt(len(h))),
+    Mutation("imaginary part lost by the low-pass", "lowpass_subsample", no_imaginary_part),
+    Mutation("low-pass along the wrong axis", "lowpass_subsample",
+             lambda f, self, x, m, frames, counts: f(self, x.roll(1, -1), m, frames, counts)),
+    Mutation("frames one sample late", "frame", lambda f, self, x, w, hop: f(self, x.roll(-1, -1), w, hop)),
+    Mutation("frames with hop 1", "frame",
+             lambda f, self, x, w, hop: f(self, x, w, 1)[..., : (x.shape[-1] - w) // hop + 1, :]),
+    Mutation("convolution for correlation", "filterbank",
+             lambda f, self, x, k, stride: f(self, x, k.flip(*range(1, k.ndim)), stride)),
+    Mutation("subsampled at odd samples", "filterbank",
+             lambda f, self, x, k, stride: f(self, x.roll(-1, -1), k, stride)),
+    Mutation("reflected, not periodic", "wrap",
+             lambda f, self, x, radius: f(self, x, radius).flip(-1)),
+    Mutation("compiled into something else", "compile", result(lambda g: lambda *a: g(*a) * 2)),
+]  # fmt: skip
+
+
+def _writable(x: np.ndarray[Any, Any]) -> Any:
+    """The same memory without its protection, as a careless framework would take it."""
+    return np.lib.stride_tricks.as_strided(
+        np.frombuffer((np.ctypeslib.ctypes.c_char * x.nbytes).from_address(x.ctypes.data), x.dtype),
+        x.shape,
+        x.strides,
+    )
+
+
+class Torch(BackendContract):
+    name = "torch"
+    examples = 5
+
+    def gradient(self, function: Any, x: Any) -> Any:
+        z = torch.tensor(x, requires_grad=True)
+        return torch.autograd.grad(function(z), z)[0].numpy()
+
+    def test_compile_returns_a_function_that_gives_the_same(self) -> None:
+        """Without Torch's compiler, which takes seconds: what it is given and what comes back."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "compile", lambda function: function)
+            super().test_compile_returns_a_function_that_gives_the_same()
+
+    def test_compiled_operator_gives_the_same(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "compile", lambda function: function)
+            super().test_compiled_operator_gives_the_same()
+
+
+def caught_by(mutation: Mutation) -> str | None:
+    """The first case of the contract that a backend with this fault fails; None: it survives."""
+    backend = type(get_backend("torch"))
+    original = getattr(backend, mutation.method)
+    change = mutation.change
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend, mutation.method, lambda self, *a, **o: change(original, self, *a, **o))
+        failures = (o for o in run_contract(Torch, first=mutation.method) if o.failed)
+        return next((outcome.case for outcome in failures), None)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.name)
+def test_the_contract_catches(mutation: Mutation) -> None:
+    with torch.random.fork_rng():
+        case = caught_by(mutation)
+    assert case is not None, f"survived: {mutation.name}"
+
+
+def test_without_a_fault_the_contract_holds() -> None:
+    failed = [o for o in run_contract(Torch) if o.failed]
+    assert not failed, failed
+
+
+def test_every_primitive_and_composite_has_a_mutation() -> None:
+    methods = {name for name, value in vars(Backend).items() if callable(value) and not name.startswith("_")}
+    # Where to work and how much at a time are policies: no number depends on them.
+    assert methods - {"scope", "chunk"} == {mutation.method for mutation in MUTATIONS}
+    assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS) >= 80
