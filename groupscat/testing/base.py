@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import hypothesis
@@ -30,6 +30,10 @@ class Contract:
 
     #: Registered name of the backend.
     name: ClassVar[str]
+    #: Where arrays are put, by name; None: where ``asarray`` puts them.
+    device: ClassVar[str | None] = None
+    #: Element types the framework does not have, each with the reason.
+    lacks: ClassVar[Mapping[str, str]] = {}
     #: How many cases Hypothesis draws per property.
     examples: ClassVar[int] = 25
 
@@ -41,7 +45,16 @@ class Contract:
     def put(self, x: Any) -> Array:
         """An array of the framework with the values and the element type of ``x``."""
         x = np.asarray(x)
-        return self.xp.asarray(x, dtype=x.dtype.name)
+        self.require(x.dtype.name)
+        if self.device is None:
+            return self.xp.asarray(x, dtype=x.dtype.name)
+        return self.xp.put(x, x.dtype.name, self.device)
+
+    def require(self, *dtypes: str) -> None:
+        """Skip the test if the framework lacks one of the element types."""
+        for dtype in dtypes:
+            if dtype in self.lacks:
+                pytest.skip(f"{self.name} has no {dtype}: {self.lacks[dtype]}")
 
     def gradient(self, function: Callable[[Array], Array], x: NDArray[Any]) -> NDArray[Any]:
         """The gradient of a real-valued ``function`` of one array at ``x``, where the framework has any.

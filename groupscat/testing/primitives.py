@@ -98,6 +98,7 @@ class PrimitiveContract(Contract):
         ],
     )  # fmt: skip
     def test_cast(self, given: str, wanted: str) -> None:
+        self.require(given, wanted)
         values = (2 * noise((2, 3), is_complex=given.startswith("complex"))).astype(given)
         y = self.xp.cast(self.put(values), wanted)
         assert self.xp.dtype(y) == wanted
@@ -116,6 +117,7 @@ class PrimitiveContract(Contract):
 
     @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128", "float16"])
     def test_zeros(self, dtype: str) -> None:
+        self.require(dtype)
         like = self.put(np.ones(3))
         z = self.xp.zeros((0, 2, 3), dtype, like)
         assert (self.xp.shape(z), self.xp.dtype(z)) == ((0, 2, 3), dtype)
@@ -162,7 +164,7 @@ class PrimitiveContract(Contract):
             (slice(None), 0, ...),
             (slice(None), slice(None), None, slice(2, 5), ...),
             (slice(1, 2), ...),
-            (..., slice(6, None), slice(None, 3)),
+            (..., slice(2, None), slice(None, 3)),
         ]:
             self.same(y[part], x[part])
         self.same(2.0 * y - y * y + (-y) * 0.5, 2.0 * x - x * x + (-x) * 0.5)
