@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+
 import groupscat as gs
 from groupscat.backend import registry
 from groupscat.data.progress import Bars, Progress
@@ -293,9 +295,18 @@ def _backend_state(name: str) -> str:
             return f'not installed: pip install "groupscat[{name}]"'
         backend = gs.get_backend(name)
         version = getattr(sys.modules.get(name), "__version__", "of unknown version")
-        return f"{version}, devices: {', '.join(backend.devices())}"
+        return f"{version}, devices: {', '.join(backend.devices()) or _why_none(backend)}"
     except Exception as error:  # a broken framework may raise anything, and this is where one looks for it
         return f"broken: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+
+
+def _why_none(backend: gs.Backend) -> str:
+    """Why a backend has no device, in its own words."""
+    try:
+        backend.put(np.zeros(1), "float32")
+    except DeviceError as error:
+        return f"none. {error}"
+    return "unknown"
 
 
 def _version(package: str) -> str | None:

@@ -17,7 +17,8 @@ import pytest
 import groupscat as gs
 
 ROOT = Path(gs.__file__).parent
-FRAMEWORKS = {"torch", "tensorflow", "cupy", "jax", "keras", "groupscat_torch", "groupscat_tensorflow"}
+FRAMEWORKS = {"torch", "tensorflow", "cupy", "jax", "keras", "groupscat_cupy", "groupscat_torch"}
+FRAMEWORKS |= {"groupscat_tensorflow", "groupscat_jax", "groupscat_keras"}
 HEAVY = {*FRAMEWORKS, "matplotlib", "sklearn", "pandas", "PIL", "tqdm"}
 
 #: groups → spaces → wavelets → plans → backend executes → front doors. What each part of the core may import;

@@ -1,0 +1,1 @@
+"""groupscat on CuPy: the backend, found by its entry point, and its CUDA kernels."""
