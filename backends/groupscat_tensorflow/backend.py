@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from groupscat.backend.base import Backend, ConstantKind, Segments
+from groupscat.backend.base import Backend
 from groupscat.errors import DeviceError, ShapeError
 
 Tensor = Any
 
 FFT = {1: tf.signal.fft, 2: tf.signal.fft2d, 3: tf.signal.fft3d}
 IFFT = {1: tf.signal.ifft, 2: tf.signal.ifft2d, 3: tf.signal.ifft3d}
+#: On an accelerator launches cost more than a cache saves; this bounds the memory of a large batch.
+DEVICE_CHUNK_BYTES = 1 << 28
 COMPLEX = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 
 
@@ -25,8 +27,9 @@ class TensorFlowBackend(Backend):
     """TensorFlow tensors and variables."""
 
     name = "tensorflow"
-    chunk_bytes = 15 << 18
-    mutable: ClassVar[bool] = False
+    chunk_bytes = 1 << 24
+    mutable = False
+    compiles_plans = True  # a graph without Python between its operations: 2 to 10 times faster than eager
 
     # ---------------------------------------------------------------- primitives: arrays and types
 
@@ -92,6 +95,9 @@ class TensorFlowBackend(Backend):
     def is_tracing(self, x: Tensor) -> bool:
         return not tf.executing_eagerly()
 
+    def chunk(self, x: Tensor) -> int | None:
+        return self.chunk_bytes if _on_cpu(x) else DEVICE_CHUNK_BYTES
+
     def all_finite(self, x: Tensor) -> bool:
         parts = (tf.math.real(x), tf.math.imag(x)) if x.dtype.is_complex else (x,)
         return all(bool(tf.reduce_all(tf.math.is_finite(part))) for part in parts)
@@ -123,6 +129,8 @@ class TensorFlowBackend(Backend):
     # ----------------------------------------------------------------------- primitives: arithmetic
 
     def linear(self, x: Tensor, matrix: Tensor) -> Tensor:
+        if x.dtype == tf.float32 and _rounds_products(x):
+            return tf.cast(self.linear(tf.cast(x, tf.float64), tf.cast(matrix, tf.float64)), tf.float32)
         return tf.linalg.matmul(x, matrix, transpose_b=True)
 
     def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -161,14 +169,48 @@ class TensorFlowBackend(Backend):
     # --------------------------------------------------------------------------- composites
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return tf.function(function)
+        return tf.function(function, autograph=False, reduce_retracing=True)
+
+    def filterbank(self, x: Tensor, kernels: Tensor, stride: int) -> Tensor:
+        count, *taps = kernels.shape
+        if len(taps) > 3 or _rounds_products(x):
+            return super().filterbank(x, kernels, stride)
+        channels, *sizes = x.shape[1:]
+        x = self.wrap(x, [t // 2 for t in taps])
+        # Channels last: TensorFlow has no other convolution in float64 on the CPU.
+        x = tf.reshape(x, (-1, *x.shape[2:], 1))
+        kernels = self.moveaxis(kernels, 0, -1)[..., None, :]
+        y = self.moveaxis(tf.nn.convolution(x, kernels, strides=stride, padding="VALID"), -1, 1)
+        return tf.reshape(y, (-1, channels, count, *y.shape[2:]))
+
+
+@tf.custom_gradient
+def root(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """√x with derivative 0 at 0, where the true one is unbounded and its product with 0 would be NaN."""
+
+    def gradient(upstream: Tensor) -> Tensor:
+        return upstream * _derivative(x, 0.5)
+
+    return tf.sqrt(x), gradient
 
 
 def power(x: Tensor, q: float) -> Tensor:
     """x^q of non-negative x, 0 < q < 1, with derivative 0 at 0."""
+    if q == 0.5:
+        return root(x)
+
+    @tf.custom_gradient
+    def raised(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        return x**q, lambda upstream: upstream * _derivative(x, q)
+
+    return raised(x)
+
+
+def _derivative(x: Tensor, q: float) -> Tensor:
+    """q·x^(q−1), 0 where x = 0, differentiable again: the inner where keeps 0 out of the graph."""
     zero = x == 0
     safe = tf.where(zero, tf.ones_like(x), x)
-    return tf.where(zero, tf.zeros_like(x), tf.sqrt(safe) if q == 0.5 else safe**q)
+    return tf.where(zero, tf.zeros_like(x), 0.5 * tf.math.rsqrt(safe) if q == 0.5 else q * safe ** (q - 1))
 
 
 def _complex(x: Tensor) -> Tensor:
@@ -178,6 +220,18 @@ def _complex(x: Tensor) -> Tensor:
 def _device(x: Tensor | None) -> AbstractContextManager[Any]:
     """The device of an eager tensor made current; a symbolic one has none yet."""
     return nullcontext() if x is None or tf.is_symbolic_tensor(x) else tf.device(x.device)
+
+
+def _on_cpu(x: Tensor) -> bool:
+    """Whether x is computed with on the CPU; before a graph is placed, whether there is nothing else."""
+    if x.device:
+        return "CPU" in x.device.upper()
+    return not tf.config.list_logical_devices("GPU")
+
+
+def _rounds_products(x: Tensor) -> bool:
+    """Whether TensorFlow would round factors to the 11 bits of TF32, its default on NVIDIA GPUs."""
+    return not _on_cpu(x) and tf.config.experimental.tensor_float_32_execution_enabled()
 
 
 def _short(name: str) -> str:
