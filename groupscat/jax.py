@@ -7,7 +7,7 @@
 (5, 81, 8, 8)
 """
 
-import groupscat
+import groupscat as _neutral
 from groupscat import *  # noqa: F403
 from groupscat.bound import Bound
 from groupscat.errors import BackendError
@@ -20,24 +20,23 @@ except ModuleNotFoundError as error:
     raise BackendError('groupscat.jax needs JAX: pip install "groupscat[jax]"') from error
 
 
-class Scattering(Bound, groupscat.Scattering):
+class _OnJAX(Bound):
     backend_name = "jax"
 
 
-class Scattering1D(Bound, groupscat.Scattering1D):
-    backend_name = "jax"
+class Scattering(_OnJAX, _neutral.Scattering): ...  # type: ignore[no-redef]
 
 
-class Scattering2D(Bound, groupscat.Scattering2D):
-    backend_name = "jax"
+class Scattering1D(_OnJAX, _neutral.Scattering1D): ...  # type: ignore[no-redef]
 
 
-class Scattering3D(Bound, groupscat.Scattering3D):
-    backend_name = "jax"
+class Scattering2D(_OnJAX, _neutral.Scattering2D): ...  # type: ignore[no-redef]
 
 
-class HarmonicScattering3D(Bound, groupscat.HarmonicScattering3D):
-    backend_name = "jax"
+class Scattering3D(_OnJAX, _neutral.Scattering3D): ...  # type: ignore[no-redef]
 
 
-__all__ = [*groupscat.__all__]
+class HarmonicScattering3D(_OnJAX, _neutral.HarmonicScattering3D): ...  # type: ignore[no-redef]
+
+
+__all__ = [*_neutral.__all__]

@@ -10,6 +10,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,17 @@ def test_core_needs_numpy_and_scipy_only() -> None:
     optional = {"pandas"}  # inside Paths.to_pandas
     outside = found - set(sys.stdlib_module_names) - {"groupscat", "numpy", "scipy"} - optional
     assert not outside
+
+
+def test_every_plug_in_is_shipped_and_registered() -> None:
+    """What an editable install finds a wheel must hold, and every backend has its entry point."""
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    plug_ins = {f"backends/{path.parent.name}" for path in ROOT.parent.glob("backends/*/__init__.py")}
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == {"groupscat"} | plug_ins
+    assert set(project["tool"]["mypy"]["packages"]) >= {path.removeprefix("backends/") for path in plug_ins}
+    entries = project["project"]["entry-points"]["groupscat.backends"]
+    found = {name for name in entries if f"backends/groupscat_{name}" in plug_ins}
+    assert found | {"numpy"} == set(entries) == set(gs.backend_names())
 
 
 MODULES = sorted(m.name for m in pkgutil.walk_packages(gs.__path__, "groupscat."))

@@ -22,7 +22,7 @@ if missing("array_api_strict"):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as ``pip install --target`` leaves it: the page's files, and the metadata of a distribution."""
+    """A folder as ``pip install --target`` leaves it: the page's files, the metadata of a distribution."""
     folder = tmp_path_factory.mktemp("site")
     blocks = re.findall(r"```\w+\n# (\S+)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert tuple(name for name, _ in blocks) == FILES

@@ -8,12 +8,13 @@ import io
 import os
 import pickle
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import groupscat as gs
+from groupscat.testing import LayerContract
 
 if os.environ.get("GROUPSCAT_REQUIRE", "").find("torch") < 0:
     pytest.importorskip("torch", reason='needs Torch: pip install "groupscat[torch]"')
@@ -222,6 +223,14 @@ def test_list_and_dict_output() -> None:
     module = build("2d", out_type="dict")
     x = signal(module, dtype=torch.float32)
     assert error(module(x)[(1,)], build("2d")(x)[:, 2]) == 0
+
+
+class TestLayers(LayerContract):
+    name: ClassVar[str] = "torch"
+    door: ClassVar[str] = "groupscat.torch"
+
+    def weights(self, layer: Any) -> list[Any]:
+        return [*layer.parameters(), *layer.state_dict()]
 
 
 def test_numpy_array_given_to_a_module() -> None:

@@ -173,7 +173,7 @@ class JAXBackend(Backend):
 
 
 def _known(dtype: str) -> str:
-    """The element type, if JAX has it as it is configured: without x64 it would take half the bits instead."""
+    """The element type, if JAX has it: without x64 it would silently take half the bits instead."""
     if dtype in WIDE and not jax.config.jax_enable_x64:
         raise DtypeError(
             f"JAX computes in 32 bits, but {dtype} is asked for; set JAX_ENABLE_X64=1 or call "

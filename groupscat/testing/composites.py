@@ -109,8 +109,8 @@ class CompositeContract(Contract):
         spectrum = noise((3, 2, *sizes), is_complex=True)
         cut = get_backend("numpy").window(spectrum, segments)
         whole = noise((4, *cut.shape[2:]), 1)
-        parts = [np.split(np.arange(n), k) for n, k in zip(cut.shape[2:], fold, strict=True)]
-        f = np.stack([whole[(slice(None), *np.ix_(*part))] for part in itertools.product(*parts)])
+        parts: list[list[Any]] = [np.split(np.arange(n), k) for n, k in zip(cut.shape[2:], fold, strict=True)]
+        f = np.stack([whole[:, *np.ix_(*part)] for part in itertools.product(*parts)])
         x = self.put(spectrum.astype(COMPLEX[precision]))
         self.both(
             name,
@@ -132,10 +132,10 @@ class CompositeContract(Contract):
     @pytest.mark.parametrize(("sizes", "fold"), [((12,), (3,)), ((4, 6), (2, 1)), ((4, 4, 6), (2, 2, 3))])
     def test_blocks(self, sizes: tuple[int, ...], fold: tuple[int, ...]) -> None:
         x = noise((2, 3, *sizes))
-        parts = [np.split(np.arange(n), k) for n, k in zip(sizes, fold, strict=True)]
+        parts: list[list[Any]] = [np.split(np.arange(n), k) for n, k in zip(sizes, fold, strict=True)]
         for backend in (self.xp, self.xp.generic):
             found = backend.blocks(self.put(x), fold)
-            wanted = [x[(..., *np.ix_(*part))] for part in itertools.product(*parts)]
+            wanted = [x[..., *np.ix_(*part)] for part in itertools.product(*parts)]
             for a, b in zip(found, wanted, strict=True):
                 self.same(a, b)
 
@@ -197,7 +197,8 @@ class CompositeContract(Contract):
             shift = [n // 2 - t for t, n in zip(tap, taps, strict=True)]
             rolled = np.roll(x, shift, tuple(range(2, x.ndim)))
             y += rolled[:, :, None] * w[(slice(None), *tap)].reshape(4, *[1] * len(sizes))
-        wanted = y[(..., *[slice(None, None, stride)] * len(sizes))]
+        kept: Any = (..., *[slice(None, None, stride)] * len(sizes))
+        wanted = y[kept]
         self.same(self.xp.filterbank(given, kernels, stride), wanted, precision)
 
     @pytest.mark.parametrize("radius", [(0, 1), (2, 0), (7, 9)])

@@ -240,11 +240,8 @@ class OperatorContract(Contract):
         for function in (xp.modulus, lambda x: xp.power(x, 0.5), lambda x: xp.power(x, 0.3)):
             np.testing.assert_array_equal(self.gradient(summed(function), np.zeros(3)), 0)
         z = np.zeros((3, 2), np.complex128)
-        for axis in (None, 1):
-            found = self.gradient(
-                lambda v, a=axis: xp.sum(xp.modulus(v, a), (0, 1) if a is None else (0,)), z
-            )
-            np.testing.assert_array_equal(found, 0)
+        np.testing.assert_array_equal(self.gradient(lambda v: xp.sum(xp.modulus(v), (0, 1)), z), 0)
+        np.testing.assert_array_equal(self.gradient(summed(lambda v: xp.modulus(v, 1)), z), 0)
 
 
 class InterchangeContract(Contract):
