@@ -17,7 +17,7 @@ from groupscat_cupy import kernels as cuda
 DEVICE_CHUNK_BYTES = 1 << 28
 #: FFT plans that CuPy keeps per thread and device by default, and with us. It drops the one that was used
 #: longest ago: with more of them than it keeps, an operator would make all anew at every call.
-DEFAULT_PLANS, PLANS = 16, 64
+DEFAULT_PLANS, PLANS = 16, 128
 ON_THE_CPU = "On the CPU the numpy and torch backends compute."
 #: Device types of DLPack whose memory CUDA kernels can address: device and managed.
 CUDA_MEMORY = (2, 13)
