@@ -76,6 +76,11 @@ class Operator(ABC):
         return self.plan.paths
 
     @property
+    def keys(self) -> tuple[tuple[Any, ...], ...]:
+        """The keys of the paths in the output of ``out_type="dict"``, in the order of the path axis."""
+        return tuple(_key(path) for path in self.paths)
+
+    @property
     def output_shape(self) -> tuple[int, ...]:
         """Trailing shape of the array that a call returns (out_type "array")."""
         return self._register_shape
@@ -120,7 +125,7 @@ class Operator(ABC):
                 f"trailing ones to be ({sizes}). Fix them there (TensorFlow: tf.ensure_shape)."
             )
         if tuple(shape[-d:]) != self.shape:
-            raise ShapeError(self._shape_message(tuple(shape)))
+            raise ShapeError(self.shape_message(tuple(shape)))
         if dtype not in COMPUTE:
             raise DtypeError(f"x has dtype {dtype}; expected one of {', '.join(COMPUTE)}. Convert x first.")
         if dtype.startswith("complex") and not self.complex_input:
@@ -175,7 +180,7 @@ class Operator(ABC):
             for k, row in enumerate(rows):
                 coefs[row] = y[(*(slice(None),) * axis, k, ...)]
         if self.out_type == "dict":
-            return {_key(self.paths[row]): coefs[row] for row in range(len(self.paths))}
+            return {key: coefs[row] for row, key in enumerate(self.keys)}
         return [{"coef": coefs[row], **self.paths[row].row()} for row in range(len(self.paths))]
 
     def arrange(self, y: Array, leading: tuple[int, ...], backend: Backend) -> Array:
@@ -184,7 +189,8 @@ class Operator(ABC):
 
     # ----------------------------------------------------------------------------------- describing
 
-    def _shape_message(self, got: tuple[int, ...]) -> str:
+    def shape_message(self, got: tuple[Any, ...]) -> str:
+        """What is wrong with an input of shape ``got``, and the way out."""
         name, d = type(self).__name__, len(self.shape)
         message = f"{name} was built for shape {self.shape} but x has "
         message += f"trailing shape {got[-d:]}." if len(got) >= d else f"shape {got}, fewer than {d} axes."
