@@ -175,7 +175,7 @@ class TensorFlowBackend(Backend):
         count, *taps = kernels.shape
         if len(taps) > 3 or _rounds_products(x):
             return super().filterbank(x, kernels, stride)
-        channels, *sizes = x.shape[1:]
+        channels = x.shape[1]
         x = self.wrap(x, [t // 2 for t in taps])
         # Channels last: TensorFlow has no other convolution in float64 on the CPU.
         x = tf.reshape(x, (-1, *x.shape[2:], 1))
@@ -184,26 +184,15 @@ class TensorFlowBackend(Backend):
         return tf.reshape(y, (-1, channels, count, *y.shape[2:]))
 
 
-@tf.custom_gradient
-def root(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """√x with derivative 0 at 0, where the true one is unbounded and its product with 0 would be NaN."""
-
-    def gradient(upstream: Tensor) -> Tensor:
-        return upstream * _derivative(x, 0.5)
-
-    return tf.sqrt(x), gradient
-
-
 def power(x: Tensor, q: float) -> Tensor:
-    """x^q of non-negative x, 0 < q < 1, with derivative 0 at 0."""
-    if q == 0.5:
-        return root(x)
+    """x^q of non-negative x, 0 < q < 1, with derivative 0 at 0.
 
-    @tf.custom_gradient
-    def raised(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        return x**q, lambda upstream: upstream * _derivative(x, q)
-
-    return raised(x)
+    The true one is unbounded there, and its product with 0 (NaN) would spoil every gradient.
+    """
+    rule = tf.custom_gradient(
+        lambda x: (tf.sqrt(x) if q == 0.5 else x**q, lambda upstream: upstream * _derivative(x, q))
+    )
+    return rule(x)
 
 
 def _derivative(x: Tensor, q: float) -> Tensor:
@@ -235,5 +224,5 @@ def _rounds_products(x: Tensor) -> bool:
 
 
 def _short(name: str) -> str:
-    """"gpu:1" of "/device:GPU:1"."""
+    """ "gpu:1" of "/device:GPU:1"."""
     return name.rpartition("device:")[2].lower()

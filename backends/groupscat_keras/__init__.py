@@ -1,0 +1,1 @@
+"""The Keras 3 plug-in: operators as layers, on whichever backend Keras runs."""
