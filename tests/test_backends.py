@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,22 +17,14 @@ from groupscat.backend.numpy import NumPyBackend
 from groupscat.testing import OPERATORS, BackendContract
 from groupscat.testing.tolerances import assert_close
 from tests.checks import noise
-
-
-def missing(framework: str) -> bool:
-    """Whether a framework is absent; GROUPSCAT_REQUIRE=name,… makes that a failure instead of a skip."""
-    required = os.environ.get("GROUPSCAT_REQUIRE", "").split(",")
-    return importlib.util.find_spec(framework) is None and framework not in required
-
-
-needs_torch = pytest.mark.skipif(missing("torch"), reason='pip install "groupscat[torch]"')
+from tests.frameworks import needs
 
 
 class TestNumPy(BackendContract):
     name: ClassVar[str] = "numpy"
 
 
-@needs_torch
+@needs("torch")
 class TestTorch(BackendContract):
     name: ClassVar[str] = "torch"
 
@@ -106,9 +98,18 @@ class _Broken:
 
 
 @pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    entries = {**registry._entries(), "broken": _Broken()}
-    monkeypatch.setattr(registry, "_entries", lambda: entries)
+def entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The registered entry points, to be added to."""
+    found: dict[str, Any] = dict(registry._entries())
+    monkeypatch.setattr(registry, "_entries", lambda: found)
+    registry._load.cache_clear()
+    yield found
+    registry._load.cache_clear()
+
+
+@pytest.fixture
+def broken(entries: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    entries["broken"] = _Broken()
     monkeypatch.setitem(sys.modules, "broken", object())  # as if its framework were imported
 
 
@@ -126,7 +127,41 @@ def test_a_broken_backend_does_not_stop_the_others(broken: None) -> None:
         gs.backend_of([1.0])
 
 
-def test_third_parties_can_register_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+class _Wrong:
+    """An entry point that names something else."""
+
+    name = "wrong"
+
+    def load(self) -> Any:
+        return dict
+
+
+def test_an_entry_point_that_is_no_backend(entries: dict[str, Any]) -> None:
+    entries["wrong"] = _Wrong()
+    with pytest.raises(gs.BackendError, match=r"'wrong' is registered as dict.*groupscat\.Backend"):
+        get_backend("wrong")
+
+
+def test_a_broken_backend_is_tried_once_and_named_to_whoever_needs_it(
+    broken: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def load(self: _Broken) -> Any:
+        tried.append(1)
+        raise AttributeError("module 'broken' has no attribute 'Array'")
+
+    monkeypatch.setattr(_Broken, "load", load)
+    for _ in range(3):
+        assert gs.Scattering1D(J=2, shape=16)(np.zeros(16)).shape == (4, 4)
+        with pytest.raises(gs.DtypeError, match=r"'broken' could not be imported \(AttributeError: .*'\)"):
+            gs.backend_of(object())
+    assert len(tried) == 1
+
+
+def test_third_parties_can_register_a_backend(
+    entries: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Twin(np.ndarray):
         """A framework of its own."""
 
@@ -140,17 +175,13 @@ def test_third_parties_can_register_a_backend(monkeypatch: pytest.MonkeyPatch) -
         def load(self) -> Any:
             return TwinBackend
 
-    entries = {"twin": Entry(), **registry._entries()}
-    monkeypatch.setattr(registry, "_entries", lambda: entries)
+    entries["twin"] = Entry()
     monkeypatch.setitem(sys.modules, "twin", object())
     monkeypatch.setattr(NumPyBackend, "owns", lambda self, x: type(x) is np.ndarray)
-    try:
-        x = noise((16,)).view(Twin)
-        assert gs.backend_of(x).name == "twin"
-        S = gs.Scattering1D(J=2, shape=16)
-        np.testing.assert_array_equal(np.asarray(S(x)), S(np.asarray(x)))
-    finally:
-        registry._load.cache_clear()
+    x = noise((16,)).view(Twin)
+    assert gs.backend_of(x).name == "twin"
+    S = gs.Scattering1D(J=2, shape=16)
+    np.testing.assert_array_equal(np.asarray(S(x)), S(np.asarray(x)))
 
 
 def test_constants_are_shared_by_threads_and_built_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,38 @@ def test_classifier_of_one_framework_predicts_with_features_of_all(digits: Path,
             np.testing.assert_array_equal(model.predict(y[300:]), wanted, err_msg=other)
 
 
+@needs("torch")
+def test_torch_and_numpy_share_memory() -> None:
+    """Both write to their arrays, so that sharing surprises nobody."""
+    x = np.zeros(3)
+    y = gs.convert(x, "torch", copy=False)
+    y[0] = 7.0
+    assert x[0] == 7.0
+    gs.convert(y, "numpy", copy=False)[1] = 8.0
+    np.testing.assert_array_equal(x, [7.0, 8.0, 0.0])
+    assert gs.convert(x, "torch", copy=True).data_ptr() != x.ctypes.data
+
+
+@needs("tensorflow")
+@needs("jax")
+@pytest.mark.parametrize(("one", "other"), [("jax", "tensorflow"), ("tensorflow", "jax")])
+def test_frameworks_without_writing_share_memory(one: str, other: str) -> None:
+    x = gs.convert(np.arange(1024.0), one)
+    y = gs.convert(x, other, copy=False)
+    assert gs.backend_of(y).name == other
+    assert np.from_dlpack(y).ctypes.data == np.from_dlpack(x).ctypes.data
+
+
+@needs("torch")
+def test_gradients_are_not_dropped_on_the_way() -> None:
+    import torch
+
+    with pytest.raises(gs.DtypeError, match=r"gradient.*x\.detach\(\)"):
+        gs.convert(torch.zeros(3, requires_grad=True), "numpy")
+    with pytest.raises(gs.DtypeError, match="bfloat16"):
+        gs.convert(torch.zeros(3, dtype=torch.bfloat16), "numpy")
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_arrays_go_from_framework_to_framework(backend: str) -> None:
     """A Torch tensor's features, say, used in JAX: same values, no detour that the user has to know."""
