@@ -12,6 +12,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -522,3 +523,76 @@ def test_everything_used_is_cupys() -> None:
         assert set(wanted) <= set(parameters) or not wanted, (name, wanted, parameters)
         checked += bool(wanted)
     assert checked >= 10
+
+
+# ---------------------------------------------------------------------------------- the benchmark of GPUs
+
+
+class TestBenchmark:
+    """That it runs; what it finds needs a GPU."""
+
+    def test_without_a_device_it_says_so(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        from benchmarks import gpu
+
+        monkeypatch.setattr(gpu, "engines", lambda: ([], {"CuPy": "no driver"}))
+        monkeypatch.setattr(sys, "argv", ["gpu", "--output", str(tmp_path / "report.md")])
+        assert gpu.main() == 0
+        assert "no CUDA device (CuPy: no driver)" in capsys.readouterr().out
+        assert not (tmp_path / "report.md").exists()
+
+    def test_report(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        from benchmarks import cases, gpu
+        from benchmarks.timing import Effort
+
+        class Clock:
+            def record(self) -> None:
+                self.now = time.perf_counter()
+
+            def synchronize(self) -> None: ...
+
+        class Host(gpu.Engine):
+            name, version = "Host", "0"
+
+            def array(self, x: Any) -> Any:
+                return x
+
+            def event(self) -> Clock:
+                return Clock()
+
+            def milliseconds(self, start: Clock, stop: Clock) -> float:
+                return 1e3 * (stop.now - start.now)
+
+            def release(self) -> None: ...
+
+        monkeypatch.setattr(gpu, "engines", lambda: ([Host()], {"CuPy": "no driver"}))
+        monkeypatch.setattr(gpu, "device_facts", lambda found: {"GPU": "none"})
+        monkeypatch.setattr(gpu, "CASES", (cases.Case("small", "2-D", 2, (16, 16), 2, 2),))
+        monkeypatch.setattr(gpu, "COPIED", 1 << 16)
+        monkeypatch.setattr(gpu, "FULL", Effort(budget=0, least=2, most=2))
+        monkeypatch.setattr(sys, "argv", ["gpu", "--output", str(tmp_path / "report.md")])
+        assert gpu.main() == 0
+        text = (tmp_path / "report.md").read_text(encoding="utf-8")
+        for wanted in (
+            "| groupscat Host |",
+            "| floor |",
+            "- GPU: none",
+            "- absent: CuPy: no driver",
+            "| 3-D ",
+        ):
+            assert wanted in " ".join(text.split()), wanted
+
+    def test_bytes_that_must_move(self) -> None:
+        """By hand, in real numbers: one scale of two wavelets on 8 samples, real input, no padding."""
+        from benchmarks.gpu import traffic
+
+        S = gs.Scattering1D(J=1, shape=8, padding="circular", max_order=1)
+        averages = (8 + 4) + (2 * 8 + 2 * 4)
+        spectrum = 8 + 2 * 8
+        product = 2 * 2 * 8
+        bandpass = (
+            2 * 8 + 4 * product + 2 * 8
+        )  # written, read, written by the transform, read; then the modulus
+        joined = 2 * 3 * 4
+        assert traffic(S.plan, batch=3) == 3 * 4 * (averages + spectrum + bandpass + joined)
