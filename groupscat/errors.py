@@ -6,6 +6,10 @@ from __future__ import annotations
 class GroupscatError(Exception):
     """Base of every error that groupscat raises on purpose."""
 
+    # Not that of ValueError …: frameworks that compile Python code (TensorFlow's AutoGraph) raise an error
+    # anew, with the place in the user's code, only if it is made like any other.
+    __init__ = Exception.__init__
+
 
 class ArgumentError(GroupscatError, ValueError):
     """A parameter of an operator has a value that it cannot have."""
