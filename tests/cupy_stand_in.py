@@ -382,7 +382,6 @@ static thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 #define __global__
 #define __device__ static
 #define __forceinline__ inline
-#define __align__(n) alignas(n)
 static inline float root(float x) {{ return __builtin_sqrtf(x); }}
 static inline double root(double x) {{ return __builtin_sqrt(x); }}
 #define sqrt root

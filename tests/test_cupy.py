@@ -131,6 +131,14 @@ class TestKernels:
             x = example(S)
             assert_close(S(xp.asarray(x)).get(), S(x), x)
 
+    def test_harmonics_of_a_few_signals_at_a_time(self, xp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        backend = sys.modules["groupscat_cupy.backend"]
+        for limit in (1, 100_000):
+            monkeypatch.setattr(backend, "DEVICE_CHUNK_BYTES", limit)
+            S = OPERATORS["harmonic, odd"]()
+            x = example(S, (5,))
+            assert_close(S(xp.asarray(x)).get(), S(x), x)
+
     def test_operators_use_them(self, xp: Any, monkeypatch: pytest.MonkeyPatch, kernels: ModuleType) -> None:
         used = set()
         original = kernels.kernel

@@ -38,7 +38,7 @@ REAL = {"complex64": "float32", "complex128": "float64"}
 
 _HEAD = """
 typedef {T} T;
-struct __align__({bytes}) Z {{ T re, im; }};
+struct alignas({bytes}) Z {{ T re, im; }};
 #define ROWS {rows}
 #define FILTERS {filters}
 """
