@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.python.autograph.core import ag_ctx
 
 from groupscat.backend.base import Backend
 from groupscat.errors import DeviceError, ShapeError
@@ -73,7 +74,10 @@ class TensorFlowBackend(Backend):
         return x
 
     def scope(self, x: Tensor) -> AbstractContextManager[Any]:
-        return _device(x)
+        if tf.executing_eagerly():
+            return tf.device(x.device)
+        # AutoGraph would rewrite every function of this library, down to the formulas of the filters.
+        return ag_ctx.ControlStatusCtx(status=ag_ctx.Status.DISABLED)
 
     def shape(self, x: Tensor) -> tuple[Any, ...]:
         if x.shape.rank is None:
