@@ -1,25 +1,21 @@
 """Agreement and speed in one report: ``python -m benchmarks [--quick] [--threads N] [--data DIR]``.
 
-Prints the report and writes it to ``benchmarks/report.md``. The exit status is 1 if coefficients
+Prints its chapter of ``benchmarks/report.md`` and writes it there. The exit status is 1 if coefficients
 disagree; a speed below its expectation is said in the report and is no failure.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import sys
-from pathlib import Path
 
 from benchmarks import agreement, speed
 from benchmarks.cases import EXPECTED
-from benchmarks.machine import machine
 from benchmarks.peers import kymatio
+from benchmarks.report import facts, write_chapter
 from benchmarks.speed import OURS, PEER, Speed
 from benchmarks.tables import table
 from benchmarks.timing import limit_threads
-
-REPORT = Path(__file__).with_name("report.md")
 
 #: How many times faster than Kymatio the filters of 224² images should be built.
 EXPECTED_CONSTRUCTION = 50.0
@@ -45,12 +41,10 @@ def _verdict(name: str, ratio: float | None, wanted: float) -> list[str]:
 
 
 def report(rows: list[agreement.Row], measured: Speed, command: str) -> str:
-    """The whole report in Markdown."""
-    facts = {"date": datetime.date.today().isoformat(), **machine(), "command": f"`{command}`"}
+    """The chapter in Markdown."""
     return "\n\n".join(
         [
-            "# Agreement and speed",
-            "\n".join(f"- {name}: {value}" for name, value in facts.items()),
+            facts(command),
             "## Expectations",
             expectations(measured),
             "## Agreement",
@@ -75,11 +69,11 @@ def main() -> int:
     rows = agreement.measure(arguments.data)
     print(agreement.render(rows), file=sys.stderr, flush=True)
     measured = speed.measure(quick=arguments.quick)
-    command = "python -m benchmarks" + " --quick" * arguments.quick
+    command = "benchmarks" + " --quick" * arguments.quick
     if arguments.threads:
         command += f" --threads {arguments.threads}"
     text = report(rows, measured, command)
-    REPORT.write_text(text + "\n", encoding="utf-8")
+    write_chapter("Agreement and speed", text)
     print(text)
     return int(any(row.failures for row in rows) or not all(m.agrees for m in measured.cases))
 

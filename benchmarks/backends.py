@@ -12,6 +12,7 @@ import os
 import sys
 from dataclasses import dataclass
 
+from benchmarks.report import facts, write_chapter
 from benchmarks.tables import table
 
 # JAX has no float64 unless it is asked for before its first array.
@@ -110,9 +111,15 @@ def render(rows: dict[str, dict[Column, Cell]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.backends", description=__doc__)
     parser.add_argument("backends", nargs="*", metavar="BACKEND", help="default: all that are registered")
-    names = parser.parse_args().backends or sorted(backend_names(), key=lambda name: (name != "numpy", name))
+    parser.add_argument("--report", action="store_true", help="write the table into benchmarks/report.md")
+    arguments = parser.parse_args()
+    names = arguments.backends or sorted(backend_names(), key=lambda name: (name != "numpy", name))
     rows = measure(names)
-    print(render(rows))
+    text = render(rows)
+    print(text)
+    if arguments.report:
+        command = " ".join(["benchmarks.backends", *arguments.backends, "--report"])
+        write_chapter("Backends", f"{facts(command)}\n\n{text}")
     return int(any(cell.failed for row in rows.values() for cell in row.values()))
 
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
 from pathlib import Path
 
-PACKAGES = ("groupscat", "numpy", "scipy", "torch", "kymatio")
+PACKAGES = ("groupscat", "numpy", "scipy", "torch", "tensorflow", "jax", "cupy", "kymatio", "scikit-learn")
 
 
 def machine() -> dict[str, str]:
     """Processor, cores, memory, system and versions."""
-    packages = ", ".join(
-        f"{name} {importlib.metadata.version(name)}" if importlib.util.find_spec(name) else f"{name} absent"
-        for name in PACKAGES
-    )
+    packages = ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
     return {
         "processor": _processor(),
         "cores used": str(
@@ -28,6 +24,17 @@ def machine() -> dict[str, str]:
         "Python": platform.python_version(),
         "packages": packages,
     }
+
+
+def _version(package: str) -> str | None:
+    """The version of what can be imported under that name; distributions may be called otherwise."""
+    names = importlib.metadata.packages_distributions().get(package, [package])
+    for name in names:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
 
 
 def _processor() -> str:
