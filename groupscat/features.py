@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import groupscat as gs
 from groupscat.backend import Backend
 from groupscat.data import ImageSource, NpzWriter, Source
+from groupscat.data.store import OWN
 from groupscat.errors import ArgumentError, DataError
 from groupscat.plan.paths import Path, Paths
 from groupscat.scattering.operator import Operator
@@ -35,8 +36,6 @@ TAKES = {
 }
 #: Memory that one batch may take unless a batch size is given, bytes.
 BATCH_BYTES = 256 << 20
-#: Names of the file's own arrays; labels of the same name get the prefix ``input_``.
-OWN = ("features", "names", "skipped", "skipped_reasons", "config", "version")
 
 
 def choose_transform(source: Source) -> Transform:

@@ -6,15 +6,18 @@ from groupscat.data.inputs import open_source
 from groupscat.data.npz import NpzWriter
 from groupscat.data.progress import Bars, Progress
 from groupscat.data.source import Batch, Skipped, Source
+from groupscat.data.store import FeatureStore, read_features
 
 __all__ = [
     "ArraySource",
     "Bars",
     "Batch",
+    "FeatureStore",
     "ImageSource",
     "NpzWriter",
     "Progress",
     "Skipped",
     "Source",
     "open_source",
+    "read_features",
 ]

@@ -99,7 +99,7 @@ class _Member:
         except DAMAGED as error:
             if isinstance(error, DataError | ArgumentError):
                 raise
-            raise DataError(f"Cannot read {self}: {_reason(error)}.") from error
+            raise DataError(f"Cannot read {self}: {reason(error)}.") from error
         shape, dtype = self.header.shape, self.header.dtype
         if dtype.kind not in "biufc":
             raise DataError(f"{self} holds elements of type {dtype}; expected numbers.")
@@ -146,7 +146,7 @@ class _Member:
                 with np.load(self.path, allow_pickle=False) as archive:
                     found[name] = archive[name]
             except DAMAGED as error:
-                raise DataError(f"Cannot read {name} of {self.name}: {_reason(error)}.") from error
+                raise DataError(f"Cannot read {name} of {self.name}: {reason(error)}.") from error
         return found
 
     def blocks(self, size: int) -> Iterator[NDArray[Any]]:
@@ -165,7 +165,7 @@ class _Member:
         except DAMAGED as error:
             if isinstance(error, DataError):
                 raise
-            raise DataError(f"Cannot read {self}: {_reason(error)}.") from error
+            raise DataError(f"Cannot read {self}: {reason(error)}.") from error
 
     def _stream(self, size: int) -> Iterator[NDArray[Any]]:
         count, *shape = self.header.shape
@@ -190,7 +190,8 @@ def _header(file: IO[bytes]) -> Header:
     return Header(*read(file))
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Why something cannot be read, for the end of a sentence."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return (str(error) or type(error).__name__).rstrip(".")
