@@ -22,11 +22,12 @@ try:
 except ModuleNotFoundError as error:
     if error.name == "keras":
         raise BackendError('groupscat.keras needs Keras 3: pip install "groupscat[keras]"') from error
-    if error.name not in ("tensorflow", "torch", "jax", "openvino"):
+    framework = (error.name or "").partition(".")[0]
+    if framework not in ("tensorflow", "torch", "jax", "openvino"):
         raise
     raise BackendError(
-        f"Keras is set to run on {error.name}, which is not installed. Install it, for example with "
-        f'pip install "groupscat[{error.name}]", or set KERAS_BACKEND to a framework that is.'
+        f"Keras is set to run on {framework}, which is not installed. Install it, for example with "
+        f'pip install "groupscat[{framework}]", or set KERAS_BACKEND to a framework that is.'
     ) from error
 
 __all__ = [

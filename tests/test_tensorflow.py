@@ -131,13 +131,8 @@ def test_first_call_inside_a_function_then_eager_and_the_other_way_round() -> No
         S = make("2-D")
         graph = tf.function(lambda v, S=S: S(v))
         first, second = (graph, S) if first_traced else (S, graph)
-        found = [
-            first(tf.constant(x)),
-            second(tf.constant(x)),
-            tf.function(lambda v, S=S: S(v))(tf.constant(x)),
-        ]
-        for y in found:
-            assert_close(y.numpy(), S(x), x)
+        for call in (first, second, tf.function(lambda v, S=S: S(v))):
+            assert_close(call(tf.constant(x)).numpy(), S(x), x)
         cached = [value for made in S._constants.values() for value in made.values()]
         assert not any(tf.is_tensor(value) and tf.is_symbolic_tensor(value) for value in cached)
 

@@ -114,7 +114,7 @@ class OperatorLayer(keras.layers.Layer):
                 "complex_input=True."
             )
         if isinstance(getattr(self.operator, "rho", None), Pointwise):
-            return super().compute_output_spec(x)  # only the function itself knows its type
+            return keras.Operation.compute_output_spec(self, x)  # traced: only the function knows its type
         shape = self.compute_output_shape(x.shape)
         if self.operator.out_type == "array":
             (name, _), *_ = self.operator.plan.outputs
