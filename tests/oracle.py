@@ -435,7 +435,7 @@ def harmonic(S: gs.HarmonicScattering3D, x: Array) -> Iterator[tuple[tuple[Any, 
     """((order, scales, l, q), coefficient (batch…)) for every path, in the flat order of the golden files."""
     shape = S.shape
     freqs = [2 * math.pi * (np.mod(np.arange(n) + n // 2, n) - n // 2) / n for n in shape]
-    a, b, c = np.meshgrid(*freqs, indexing="ij")
+    c, b, a = np.meshgrid(*freqs, indexing="ij")
     rho = np.sqrt(a**2 + b**2)
     r, polar, azimuth = np.sqrt(a**2 + b**2 + c**2), np.arctan2(c, rho) + math.pi / 2, np.arctan2(b, a)
 

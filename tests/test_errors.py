@@ -297,6 +297,29 @@ def test_arguments_of_kymatio_are_refused_with_their_replacement(option: str, wa
         gs.Scattering1D(J=2, shape=16, **{option: False})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("option", "way_out"),
+    [
+        ("method", "drop method="),
+        ("points", "drop it"),
+        ("backend", "drop it"),
+        ("q", "it takes J, shape, L"),
+    ],
+)
+def test_arguments_of_solid_harmonics_in_kymatio(option: str, way_out: str) -> None:
+    with pytest.raises(TypeError, match=f"no argument '{option}'.*{way_out}"):
+        gs.HarmonicScattering3D(J=0, shape=(4, 4, 4), **{option: "integral"})  # type: ignore[arg-type]
+
+
+def test_attributes_of_kymatio_are_refused_with_their_replacement() -> None:
+    S = gs.Scattering1D(J=2, shape=16)
+    with pytest.raises(AttributeError, match=r"no 'meta': S\.paths"):
+        S.meta()
+    assert not hasattr(S, "output_size")
+    with pytest.raises(AttributeError, match="'Scattering1D' object has no attribute 'metal'"):
+        S.metal  # noqa: B018
+
+
 def test_phases_without_a_rectifier_are_refused() -> None:
     with pytest.raises(gs.ArgumentError, match='phases=2 has a meaning with rho="rectifier" only'):
         gs.Scattering1D(J=2, shape=16, phases=2)

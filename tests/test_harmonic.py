@@ -108,3 +108,10 @@ def test_one_harmonic_is_not_rotation_invariant() -> None:
     x = noise((9, 9, 9))
     error = np.abs(S(np.ascontiguousarray(np.rot90(x, axes=(0, 2)))) - S(x)).max() / np.abs(S(x)).max()
     assert error > 1e-3
+
+
+def test_one_harmonic_turns_about_the_first_axis() -> None:
+    """Kymatio's polar axis: quarter turns about it change nothing, those about another axis do."""
+    S = gs.HarmonicScattering3D(J=0, shape=(9, 9, 9), L=3, rotation_covariant=False, integral_powers=(1.0,))
+    x = noise((9, 9, 9))
+    assert_close(S(np.ascontiguousarray(np.rot90(x, axes=(1, 2)))), S(x))

@@ -228,7 +228,7 @@ def test_impossible_cyclic_group_is_refused() -> None:
 def test_solid_harmonics_are_the_spherical_harmonics(l: int, which: Any) -> None:
     freqs = [np.fft.fftfreq(n) for n in (4, 5, 3)]
     found = SolidHarmonic(j=0, l=l, width=1.3, which=which).hat(freqs)
-    a, b, c = np.meshgrid(*[2 * math.pi * 1.3 * f for f in freqs], indexing="ij")
+    c, b, a = np.meshgrid(*[2 * math.pi * 1.3 * f for f in freqs], indexing="ij")
     r = np.sqrt(a**2 + b**2 + c**2)
     factor = math.pi * math.sqrt(2 / (2 * l + 1)) / (2 ** ((l + 1) / 2) * math.gamma((l + 3) / 2))
     radial = factor * (-1j) ** l * r**l * np.exp(-(r**2) / 2)

@@ -134,13 +134,36 @@ def positive(name: str, value: Any, unit: str = "") -> float:
     return number
 
 
-#: Arguments of Kymatio that are called otherwise here.
+#: Arguments of Kymatio that are called otherwise here; ``method`` is one of solid harmonics there.
 KYMATIO = {
     "average": 'pass T=0 for no average, T="global" for one over the whole signal',
     "backend": "drop it: operators follow the array they are given; for modules import groupscat.torch",
     "frontend": "drop it: operators follow the array they are given; for modules import groupscat.torch",
+    "method": 'drop method="integral", the only one of Kymatio; T chooses between integrals (T="global", the '
+    "default), local averages and none",
+    "points": "drop it: Kymatio takes it, but has no use for it",
     "pre_pad": 'pass unpadded signals and choose padding="reflect", "zero", "circular" or "edge"',
     "vectorize": 'pass out_type="array", "list" or "dict"',
+}
+
+
+#: Attributes and methods of Kymatio that are called otherwise here.
+KYMATIO_ATTRIBUTES = {
+    "meta": "S.paths is the table of paths: S.paths.column('xi'), S.paths.to_pandas()",
+    "output_size": "len(S.paths) is the number of coefficients, S.output_shape their shape",
+    "scattering": "call the operator: S(x)",
+    "transform": "call the operator: S(x)",
+    "predict": "call the operator: S(x)",
+    "phi": "S.filters.phi is its spectrum, S.bank.phi the filter in closed form",
+    "psi": "S.filters.psi(order) are the spectra, S.bank.wavelets(order) the wavelets in closed form",
+    "phi_f": "S.filters.phi is its spectrum, S.bank.phi the filter in closed form",
+    "psi1_f": "S.filters.psi(1) are the spectra, S.bank.wavelets(1) the wavelets in closed form",
+    "psi2_f": "S.filters.psi(2) are the spectra, S.bank.wavelets(2) the wavelets in closed form",
+    "pad_left": "S.axes[0] tells how the signal is padded",
+    "pad_right": "S.axes[0] tells how the signal is padded",
+    "M": "the size of a signal is S.shape",
+    "N": "the size of a signal is S.shape",
+    "O": "the size of a signal is S.shape",
 }
 
 
@@ -149,7 +172,7 @@ def check_options(
 ) -> None:
     """Refuse arguments that an operator does not have, with the way out for those of Kymatio."""
     for option in options:
-        if option in KYMATIO:
+        if option in KYMATIO and option not in defaults:
             raise TypeError(f"{name} has no argument {option!r}: {KYMATIO[option]}.")
         if option not in defaults:
             known = ", ".join(sorted({*defaults, *others}))

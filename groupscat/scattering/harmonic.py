@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Never
 
 from groupscat.backend import Array, Backend
 from groupscat.errors import ArgumentError
 from groupscat.plan.geometry import periodic_axis
 from groupscat.plan.harmonic import harmonic_plan
 from groupscat.plan.plan import Plan
-from groupscat.scattering.arguments import averaging_scale, integer, output_of, positive, shape_of
+from groupscat.scattering.arguments import (
+    averaging_scale,
+    check_options,
+    integer,
+    output_of,
+    positive,
+    shape_of,
+)
 from groupscat.scattering.operator import Operator
 from groupscat.wavelets.morlet import Gabor
 from groupscat.wavelets.oriented import SIGMA
+
+#: Arguments after J and shape, for the message about one that does not exist.
+KNOWN = (
+    *("L", "sigma_0", "max_order", "rotation_covariant", "integral_powers"),
+    *("order_0", "T", "stride", "out_type", "check_finite"),
+)
 
 
 class HarmonicScattering3D(Operator):
@@ -26,7 +39,8 @@ class HarmonicScattering3D(Operator):
     shape : (M, N, O). L : largest degree of the harmonics, l = 0 … L.
     sigma_0 : width of the smallest wavelet, samples.
     max_order : number of wavelet layers, ≥ 1; wavelets of one path share l, scales increase.
-    rotation_covariant : sum over m (else only m = −l is used, which turns with the volume).
+    rotation_covariant : sum over m (else only m = −l is used, with the first axis of the volume as the polar
+        axis, and coefficients turn with the volume).
     integral_powers : the exponents q > 0.
     order_0 : also give Σ x^q (for a fractional q, Σ|x|^q), in a flat layout.
     T : "global" (integrate over the volume), 0 (U^q itself), or a scale in samples to average over (None:
@@ -65,7 +79,10 @@ class HarmonicScattering3D(Operator):
         stride: int | None = None,
         out_type: str = "array",
         check_finite: bool = False,
+        **options: Never,
     ) -> None:
+        if options:
+            check_options(type(self).__name__, options, {}, KNOWN)
         self.shape = shape_of(shape, 3)
         self.J = integer("J", J, 0)
         self.L = integer("L", L, 0)

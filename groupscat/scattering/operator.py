@@ -6,14 +6,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from groupscat.backend import Array, Backend, backend_of
 from groupscat.errors import ArgumentError, DtypeError, NotFiniteError, ShapeError
 from groupscat.execute import run_batched
 from groupscat.plan.paths import Path, Paths
 from groupscat.plan.plan import Plan
-from groupscat.scattering.arguments import choice
+from groupscat.scattering.arguments import KYMATIO_ATTRIBUTES, choice
 
 OUT_TYPES = ("array", "list", "dict")
 
@@ -89,6 +89,15 @@ class Operator(ABC):
     def _register_shape(self) -> tuple[int, ...]:
         """Trailing shape of the plan's first output: paths, then the grid."""
         return self.plan.register[self.plan.outputs[0][0]].space.shape
+
+    if not TYPE_CHECKING:  # a type checker should go on finding wrong names
+
+        def __getattr__(self, name: str) -> Any:
+            """Reached where there is no such attribute: show the way out for those of Kymatio."""
+            if name in KYMATIO_ATTRIBUTES:
+                message = f"{type(self).__name__} has no {name!r}: {KYMATIO_ATTRIBUTES[name]}."
+                raise AttributeError(message, name=name, obj=self)
+            return object.__getattribute__(self, name)  # raises the error that it was
 
     # ------------------------------------------------------------------------------------- calling
 

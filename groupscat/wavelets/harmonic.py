@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 class SolidHarmonic:
     """ψ_{lm}(r) ∝ (r/σ)^l exp(−r²/2σ²) Y_lm(r) with σ = sigma_0·2^j, for the m of one degree l.
 
-    Its Fourier transform has the same form: c_l (−i)^l (ωσ)^l exp(−(ωσ)²/2) Y_lm(ω), ω in radians.
+    Its Fourier transform has the same form: c_l (−i)^l (ωσ)^l exp(−(ωσ)²/2) Y_lm(ω), ω in radians. The
+    polar angle is taken from the first axis of the volume.
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ class SolidHarmonic:
 
     def hat(self, freqs: Sequence[NDArray[np.float64]]) -> NDArray[np.complex128]:
         """Spectra of the filters, shape (len(orders), *grid); ``freqs`` per axis in cycles/sample."""
-        x, y, z = np.meshgrid(*[2 * math.pi * self.width * f for f in freqs], indexing="ij", sparse=True)
+        # The polar axis is the first one of the volume, as in Kymatio.
+        z, y, x = np.meshgrid(*[2 * math.pi * self.width * f for f in freqs], indexing="ij", sparse=True)
         r2 = x**2 + y**2 + z**2
         l = self.l
         c = math.pi * math.sqrt(2 / (2 * l + 1)) / (2 ** ((l + 1) / 2) * math.gamma((l + 3) / 2))
