@@ -1,11 +1,11 @@
-"""scikit-learn estimators around scattering.
+"""scikit-learn estimators: scattering transformers, and the classifier that goes well with them.
 
 >>> from sklearn.datasets import load_digits
 >>> from sklearn.pipeline import make_pipeline
->>> from groupscat.sklearn import AffinePCAClassifier, PathNormalizer
+>>> from groupscat.sklearn import AffinePCAClassifier, PathNormalizer, Scattering2D
 >>> digits = load_digits()
->>> model = make_pipeline(PathNormalizer(), AffinePCAClassifier(max_dimension=20))
->>> model.fit(digits.data[:500], digits.target[:500]).predict(digits.data[500:501]).shape
+>>> model = make_pipeline(Scattering2D(J=1, L=4), PathNormalizer(), AffinePCAClassifier(max_dimension=20))
+>>> model.fit(digits.images[:500], digits.target[:500]).predict(digits.images[500:501]).shape
 (1,)
 
 Needs scikit-learn: ``pip install "groupscat[sklearn]"``.
@@ -20,5 +20,13 @@ except ModuleNotFoundError as error:
 
 from groupscat.sklearn.affine import AffinePCAClassifier
 from groupscat.sklearn.normalize import PathNormalizer
+from groupscat.sklearn.transformers import HarmonicScattering3D, Scattering1D, Scattering2D, Scattering3D
 
-__all__ = ["AffinePCAClassifier", "PathNormalizer"]
+__all__ = [
+    "AffinePCAClassifier",
+    "HarmonicScattering3D",
+    "PathNormalizer",
+    "Scattering1D",
+    "Scattering2D",
+    "Scattering3D",
+]
