@@ -292,9 +292,7 @@ def derivative(x: NDArray[Any]) -> NDArray[Any]:
             y = tf.reduce_sum(built(z) ** 2)
         return np.asarray(tape.gradient(y, z).numpy())
     if name == "torch":
-        import torch
-
-        z = torch.tensor(x, device=keras.src.backend.torch.get_device(), requires_grad=True)
+        z = keras.ops.convert_to_tensor(x).clone().requires_grad_()
         (built(z) ** 2).sum().backward()
         return np.asarray(z.grad.cpu().numpy())
     import jax
