@@ -52,6 +52,7 @@ def test_pictures_of_two_dimensions(arguments):
         plot.scattering_disk(S, y, x),
         plot.scattering_disk(S, y.mean((1, 2))),
         plot.coefficients(S, y),
+        plot.maps(S, y),
     ):
         draw(figure)
 
@@ -67,9 +68,64 @@ def test_pictures_of_one_dimension(arguments):
         plot.littlewood_paley(S, order=2),
         plot.scalogram(S, x),
         plot.scalogram(S, y=S(x), db=True),
+        plot.modulations(S, S(x)),
         plot.coefficients(S, S(x)),
     ):
         draw(figure)
+
+
+THREE_D = [{"J": 2, "shape": (8, 8, 8)}, {"J": 1, "shape": (8, 10, 9), "L": 3, "method": "cascade"}]
+
+
+@pytest.mark.parametrize("arguments", THREE_D, ids=str)
+def test_pictures_of_three_dimensions(arguments):
+    S = gs.Scattering3D(**arguments)
+    y = S(np.random.default_rng(0).normal(size=S.shape))
+    for figure in (plot.filters(S), plot.littlewood_paley(S), plot.maps(S, y), plot.coefficients(S, y)):
+        draw(figure)
+
+
+def test_filters_of_a_volume_run_along_their_axes():
+    S = gs.Scattering3D(J=2, shape=(16, 16, 16), L=3)  # the three axes themselves
+    panels = plot.filters(S).axes
+    titles = [ax.get_title() for ax in panels[:4]]
+    assert titles == ["φ", "θ = 0", "θ = 1", "θ = 2"]
+    middle = [np.asarray(ax.images[0].get_array()) for ax in panels[4:8]]  # the plane of the axes 1 and 3
+    oscillates = [[(w.sum(axis) / np.abs(w).sum()).min() < -0.01 for axis in (1, 0)] for w in middle[1:]]
+    assert oscillates == [[True, False], [False, False], [False, True]]
+
+
+def test_solid_harmonics_are_drawn_by_degree_and_order():
+    S = gs.HarmonicScattering3D(J=1, shape=(8, 8, 8), L=2)
+    figure = plot.filters(S)
+    draw(figure)
+    assert [ax.get_title() for ax in figure.axes] == [f"m = {m}" for l in range(3) for m in range(l + 1)]
+    dipole = np.asarray(figure.axes[1].images[0].get_array())  # l = 1, m = 0: odd along the polar axis, down
+    np.testing.assert_allclose(dipole, -dipole[::-1], atol=1e-12)
+
+
+def test_modulations_show_how_fast_an_amplitude_varies():
+    S = gs.Scattering1D(J=9, shape=8192, Q=8, sampling_rate=8192, T="global")
+    t = np.arange(8192) / 8192
+    y = S((1 + np.cos(2 * np.pi * 32 * t)) * np.cos(2 * np.pi * 1500 * t))
+    ax = plot.modulations(S, y).axes[0]
+    mesh = ax.collections[0]
+    picture, corners = np.ma.filled(mesh.get_array(), -1.0), mesh.get_coordinates()
+    row, column = np.unravel_index(picture.argmax(), picture.shape)
+    assert corners[0, column, 0] / 1.2 < 1500 < corners[0, column + 1, 0] * 1.2
+    assert corners[row, 0, 1] / 1.5 < 32 < corners[row + 1, 0, 1] * 1.5
+
+
+def test_maps_show_where_an_edge_is():
+    S = gs.Scattering2D(J=2, shape=(32, 32), L=4)
+    image = np.zeros((32, 32))
+    image[:, 16:] = 1  # a vertical edge: the wave runs horizontally
+    panels = [ax for ax in plot.maps(S, S(image)).axes if ax.images]
+    order_0, *pictures = [np.asarray(ax.images[0].get_array()) for ax in panels]
+    assert order_0.shape == (8, 8)
+    strongest = max(range(len(pictures)), key=lambda k: pictures[k].max())
+    assert panels[1 + strongest % 4].get_title().endswith("\n0°")
+    assert pictures[strongest].mean(0).argmax() in (3, 4)
 
 
 def test_units():
@@ -180,12 +236,19 @@ def test_arrays_of_other_frameworks():
 
 def test_what_cannot_be_drawn():
     S1, S2 = gs.Scattering1D(J=2, shape=64), gs.Scattering2D(J=1, shape=(8, 8))
-    S3 = gs.Scattering3D(J=1, shape=(8, 8, 8), L=3)
     harmonic = gs.HarmonicScattering3D(J=1, shape=(8, 8, 8))
-    for wrong in (S3, harmonic):
-        for function in (plot.filters, plot.littlewood_paley):
-            with pytest.raises(ArgumentError, match="draws a"):
-                function(wrong)
+    with pytest.raises(ArgumentError, match="draws a"):
+        plot.littlewood_paley(harmonic)
+    with pytest.raises(ArgumentError, match="paths of order 2"):
+        plot.modulations(S1.replace(max_order=1), np.ones((4, 16)))
+    with pytest.raises(ArgumentError, match="Scattering2D or Scattering3D"):
+        plot.maps(S1, S1(np.ones(64)))
+    with pytest.raises(ArgumentError, match="in space"):
+        plot.maps(S2.replace(T="global"), np.ones((9, 1, 1)))
+    with pytest.raises(ArgumentError, match="max_order=0"):
+        plot.maps(S2.replace(max_order=0), np.ones((1, 4, 4)))
+    with pytest.raises(ShapeError, match="with their grid"):
+        plot.maps(S2, np.ones(len(S2.paths)))
     with pytest.raises(ArgumentError, match="Scattering2D"):
         plot.scattering_disk(S1, S1(np.ones(64)))
     with pytest.raises(ArgumentError, match="Scattering1D"):

@@ -12,6 +12,15 @@ from groupscat.plot.bank import filters
 from groupscat.plot.bars import coefficients
 from groupscat.plot.coverage import littlewood_paley
 from groupscat.plot.disk import scattering_disk
-from groupscat.plot.time_frequency import scalogram
+from groupscat.plot.maps import maps
+from groupscat.plot.time_frequency import modulations, scalogram
 
-__all__ = ["coefficients", "filters", "littlewood_paley", "scalogram", "scattering_disk"]
+__all__ = [
+    "coefficients",
+    "filters",
+    "littlewood_paley",
+    "maps",
+    "modulations",
+    "scalogram",
+    "scattering_disk",
+]

@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from groupscat.plot.figures import SIGNED, check_dimension, direction, new_figure
+from groupscat.plot.figures import check_dimension, direction, new_figure, signed_image, windowed
 from groupscat.plot.frequencies import frequency_axis, frequency_label, spectra
-from groupscat.scattering import Scattering
+from groupscat.plot.volume import filters_3d, harmonics
+from groupscat.scattering import HarmonicScattering3D, Scattering
 from groupscat.wavelets.morlet import Morlet
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: A filter is drawn as far as it exceeds this fraction of the largest value in its row.
-VISIBLE = 0.02
 
-
-def filters(S: Scattering, figure: Figure | None = None) -> Figure:
+def filters(S: Scattering | HarmonicScattering3D, figure: Figure | None = None) -> Figure:
     """The wavelets and the low-pass.
 
     In two dimensions the real parts in space, one row per scale and one column per orientation, and φ;
     every picture has its own colour scale, symmetric about 0, and every row its own window. Angles are
     those in which the wavelet oscillates as one sees it, counter-clockwise from the right. In one dimension
-    the moduli of the spectra against frequency, one panel for each order that has a bank of its own.
+    the moduli of the spectra against frequency, one panel for each order that has a bank of its own. In
+    three dimensions the middle planes of the coarsest wavelets; of solid harmonics, which have no φ, one
+    plane of each degree and order.
 
     Parameters
     ----------
@@ -35,10 +34,13 @@ def filters(S: Scattering, figure: Figure | None = None) -> Figure:
 
     Raises
     ------
-    ArgumentError : S is neither 1-D nor 2-D. ImportError : matplotlib is not installed.
+    ArgumentError : S is no scattering operator. ImportError : matplotlib is not installed.
     """
-    d = check_dimension(S, "filters", (1, 2))
-    return _filters_1d(S, figure) if d == 1 else _filters_2d(S, figure)
+    held = getattr(S, "operator", S)  # a framework's module holds its operator
+    if isinstance(held, HarmonicScattering3D):
+        return harmonics(held, figure)
+    d = check_dimension(held, "filters", (1, 2, 3))
+    return {1: _filters_1d, 2: _filters_2d, 3: filters_3d}[d](held, figure)
 
 
 def _filters_1d(S: Scattering, figure: Figure | None) -> Figure:
@@ -71,13 +73,13 @@ def _filters_2d(S: Scattering, figure: Figure | None) -> Figure:
     for ax in panels[1:, 0]:
         ax.remove()
     for j, row in enumerate(rows):
-        for k, psi in enumerate(_windowed(row)):
-            _signed_image(panels[j, k + 1], psi)
+        for k, psi in enumerate(windowed(row)):
+            signed_image(panels[j, k + 1], psi)
         panels[j, 1].set_ylabel(f"j = {j}\n{psi.shape[0]} × {psi.shape[1]} px", fontsize=9)
     for k, angle in enumerate(angles):
         panels[0, k + 1].set_title(f"θ = {k}\n{round(angle)}°", fontsize=9)
-    (low,) = _windowed([phi])
-    _signed_image(panels[0, 0], low)
+    (low,) = windowed([phi])
+    signed_image(panels[0, 0], low)
     panels[0, 0].set_title("φ", fontsize=9)
     panels[0, 0].set_ylabel(f"J = {S.J}\n{low.shape[0]} × {low.shape[1]} px", fontsize=9)
     figure.suptitle(f"φ and the real parts of the wavelets, J = {S.J}, L = {S.L}", fontsize=11)
@@ -108,21 +110,6 @@ def _oriented(S: Scattering) -> tuple[Morlet, ...]:
     if S.method == "cascade":
         return S.cascade.at_scale(0)
     return tuple(w for w in S.bank.wavelets(1) if w.j == 0)
-
-
-def _windowed(row: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Pictures of one size cut to the part, square about the middle, where one of them is visible."""
-    stack = np.abs(np.stack(row))
-    middle = [n // 2 for n in stack.shape[1:]]
-    seen = np.argwhere(stack.max(axis=0) > VISIBLE * stack.max())
-    reach = int(np.abs(seen - middle).max())
-    part = tuple(slice(max(0, m - reach), m + reach + 1) for m in middle)
-    return [w[part] for w in row]
-
-
-def _signed_image(ax: Axes, values: NDArray[Any]) -> None:
-    top = np.abs(values).max()
-    ax.imshow(values, cmap=SIGNED, vmin=-top, vmax=top)
 
 
 def _colours(name: str, count: int) -> NDArray[Any]:

@@ -22,13 +22,14 @@ def littlewood_paley(S: Scattering, order: int = 1, figure: Figure | None = None
     """The Littlewood-Paley sum of one order's bank and its bounds A, B on the transform's own grid.
 
     In two dimensions an image over the frequency plane and its section along the first diagonal and both
-    axes; in one the sum with the spectra that it is made of.
+    axes; in three the same of the plane of the last two axes; in one the sum with the spectra that it is
+    made of.
 
     Raises
     ------
-    ArgumentError : S is neither 1-D nor 2-D. ImportError : matplotlib is not installed.
+    ArgumentError : S is no translation scattering. ImportError : matplotlib is not installed.
     """
-    d = check_dimension(S, "littlewood_paley", (1, 2))
+    d = check_dimension(S, "littlewood_paley", (1, 2, 3))
     bounds = S.littlewood_paley(order)
     if S.method == "cascade":
         total = S.cascade.littlewood_paley(S.J, (FINE[d],) * d).total
@@ -43,20 +44,22 @@ def littlewood_paley(S: Scattering, order: int = 1, figure: Figure | None = None
         _lines_1d(S, ax, freqs, total, order)
         ax.set_title(title)
         return figure
+    total = total[total.shape[0] // 2] if d == 3 else total
+    unit = "cycles/pixel" if d == 2 else "cycles/voxel"
     figure = new_figure(figure, 9.0, 4.0)
     plane, sections = figure.subplots(1, 2, width_ratios=(1, 1.15))
-    edge = 0.5 + 0.5 / FINE[2]
+    edge = 0.5 + 0.5 / FINE[d]
     drawn = plane.imshow(
         total, origin="upper", extent=(-edge, edge, -edge, edge), cmap=POSITIVE, vmin=0, vmax=total.max()
     )
-    plane.set(xlabel="horizontal frequency, cycles/pixel", ylabel="vertical frequency, cycles/pixel")
+    plane.set(xlabel=f"horizontal frequency, {unit}", ylabel=f"vertical frequency, {unit}")
     figure.colorbar(drawn, ax=plane, shrink=0.85)
-    middle = FINE[2] // 2
+    middle = FINE[d] // 2
     sections.plot(freqs[middle:], total[middle, middle:], label="horizontal")
     sections.plot(freqs[middle:], total[middle:, middle], label="vertical", ls="--")
     sections.plot(math.sqrt(2) * freqs[middle:], np.diag(total)[middle:], label="diagonal")
     sections.axhline(1, color="0.6", lw=0.8)
-    sections.set(xlabel="|frequency|, cycles/pixel", ylim=(0, None), xlim=(0, math.sqrt(0.5)))
+    sections.set(xlabel=f"|frequency|, {unit}", ylim=(0, None), xlim=(0, math.sqrt(0.5)))
     sections.legend(title="section")
     figure.suptitle(title)
     return figure

@@ -14,8 +14,11 @@ from groupscat.scattering import Scattering
 from groupscat.scattering.operator import Operator
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: A filter is drawn as far as it exceeds this fraction of the largest value in its row.
+VISIBLE = 0.02
 #: Diverging for signed filters, sequential for what is never negative.
 SIGNED, POSITIVE = "RdBu_r", "magma"
 
@@ -67,3 +70,19 @@ def one_signal(S: Operator, y: Array) -> NDArray[Any]:
 
 def averaged(S: Operator, y: Array) -> NDArray[Any]:
     return np.asarray(one_signal(S, y).mean(axis=1))
+
+
+def windowed(row: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Pictures of one size cut to the part, square about the middle, where one of them is visible."""
+    stack = np.abs(np.stack(row))
+    middle = [n // 2 for n in stack.shape[1:]]
+    seen = np.argwhere(stack.max(axis=0) > VISIBLE * stack.max())
+    reach = int(np.abs(seen - middle).max())
+    part = tuple(slice(max(0, m - reach), m + reach + 1) for m in middle)
+    return [w[part] for w in row]
+
+
+def signed_image(ax: Axes, values: NDArray[Any]) -> None:
+    """A picture whose colours are symmetric about 0."""
+    top = np.abs(values).max()
+    ax.imshow(values, cmap=SIGNED, vmin=-top, vmax=top)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Samples per axis at which the spectra of closed-form filters are drawn: finer than any image's grid.
-FINE = {1: 8192, 2: 257}
+FINE = {1: 8192, 2: 257, 3: 65}
 
 Panel = tuple[str, NDArray[Any], NDArray[Any], NDArray[Any], list[float]]
 

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from groupscat.backend import Array
 from groupscat.errors import ArgumentError, ShapeError
-from groupscat.plot.figures import POSITIVE, check_dimension, new_figure, on_host, one_signal
+from groupscat.plot.figures import POSITIVE, averaged, check_dimension, new_figure, on_host, one_signal
 from groupscat.plot.frequencies import frequency_label
 from groupscat.scattering import Scattering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: Carriers weaker than this part of the strongest have no modulation worth showing.
+QUIET = 0.02
 
 
 def scalogram(
@@ -80,6 +83,52 @@ def scalogram(
         xlim=(0, S.shape[0] / rate),
     )
     figure.colorbar(drawn, ax=ax, label=label)
+    return figure
+
+
+def modulations(S: Scattering, y: Array, figure: Figure | None = None) -> Figure:
+    """The coefficients of order 2 of one time series, averaged over time, against both frequencies.
+
+    The first wavelet finds a carrier, the second one how fast its amplitude varies. Each coefficient is
+    divided by the one of order 1 that it comes from, so colours show the depth of modulation, whatever
+    the strength of the carrier. Pairs without a path stay grey, and so do carriers weaker than
+    ``QUIET`` times the strongest.
+
+    Parameters
+    ----------
+    y : coefficients of one signal, shape (paths, times) or (paths,), of any framework.
+
+    Raises
+    ------
+    ArgumentError : S is not 1-D or has no order 2. ShapeError : y is not one signal's.
+
+    Source: Andén & Mallat 2014, section 5.
+    """
+    check_dimension(S, "modulations", (1,))
+    values = averaged(S, y)
+    rows = S.paths.select(order=2)
+    if not rows:
+        raise ArgumentError("modulations needs paths of order 2; this operator has none.")
+    rate = S.sampling_rate or 1.0
+    centres = [(S.paths[k].wavelets[0].xi[0], S.paths[k].wavelets[1].xi[0]) for k in rows]
+    carriers, rhythms = (sorted({pair[m] for pair in centres}) for m in (0, 1))
+    picture = np.full((len(rhythms), len(carriers)), np.nan)
+    quiet = QUIET * float(values[S.paths.select(order=1)].max())
+    for k, (carrier, rhythm) in zip(rows, centres, strict=True):
+        place = rhythms.index(rhythm), carriers.index(carrier)
+        strength = values[S.paths[k].parent]
+        picture[place] = values[k] / strength if strength > quiet else np.nan
+    figure = new_figure(figure, 6.4, 4.0)
+    ax = figure.subplots()
+    edges = _edges(np.array(carriers) * rate), _edges(np.array(rhythms) * rate)
+    drawn = ax.pcolormesh(*edges, picture, cmap=POSITIVE, vmin=0)
+    ax.set_facecolor("0.85")
+    for axis, frequencies in (("x", carriers), ("y", rhythms)):
+        if min(frequencies) > 0:
+            getattr(ax, f"set_{axis}scale")("log", base=2 if S.sampling_rate is None else 10)
+    unit = frequency_label(S).removeprefix("frequency, ")
+    ax.set(xlabel=f"carrier (order 1), {unit}", ylabel=f"modulation (order 2), {unit}")
+    figure.colorbar(drawn, ax=ax, label="order 2 / order 1")
     return figure
 
 
