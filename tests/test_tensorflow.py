@@ -25,6 +25,7 @@ import tensorflow as tf
 
 class TestTensorFlow(BackendContract):
     name: ClassVar[str] = "tensorflow"
+    examples: ClassVar[int] = 10  # every new plan is traced
 
     def gradient(self, function: Callable[[Any], Any], x: NDArray[Any]) -> NDArray[Any]:
         z = tf.constant(x)
