@@ -149,6 +149,16 @@ def test_scalogram_shows_a_tone_at_its_frequency():
     assert edges[row] < 300 < edges[row + 1] or abs(edges[row] / 300 - 1) < 0.1
 
 
+@pytest.mark.parametrize("size", [1000, 1024, 1500])
+def test_scalogram_shows_a_click_at_its_time(size):
+    S = gs.Scattering1D(J=5, shape=size, T=32)  # of 1000 samples the first output lies at 20
+    for at in (400, 500, 613):
+        mesh = plot.scalogram(S, np.eye(size)[at]).axes[1].collections[0]
+        column = np.asarray(mesh.get_array()).sum(axis=0).argmax()
+        edges = mesh.get_coordinates()[0, :, 0]
+        assert edges[column] <= at <= edges[column + 1]
+
+
 @pytest.mark.parametrize("L", [3, 4, 8])
 def test_cells_of_the_disk_cover_it_once(L):
     S = gs.Scattering2D(J=4, shape=(32, 32), L=L)

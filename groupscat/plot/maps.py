@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def maps(S: Scattering, y: Array, figure: Figure | None = None) -> Figure:
     """The coefficients of orders 0 and 1 of one image in space: a row per scale, a column per orientation.
 
-    Pictures of order 1 share one colour scale. Of a volume the middle slice of its first axis is drawn, and
-    columns are the wavelets' axes.
+    Pictures of order 1 share one colour scale, the square root of the coefficients. Of a volume the middle
+    slice of its first axis is drawn, and columns are the wavelets' axes.
 
     Parameters
     ----------
@@ -51,10 +51,12 @@ def maps(S: Scattering, y: Array, figure: Figure | None = None) -> Figure:
         ax.remove()
     panels[0, 0].imshow(values[0], cmap="gray")
     panels[0, 0].set_title("order 0", fontsize=9)
-    top = float(values[rows].max()) or 1.0
+    from matplotlib.colors import PowerNorm
+
+    norm = PowerNorm(0.5, vmin=0, vmax=float(values[rows].max()) or 1.0)
     for r, j in enumerate(scales):
         for c, k in enumerate(row for row in rows if S.paths[row].j[0] == j):
-            drawn = panels[r, c + 1].imshow(values[k], cmap=POSITIVE, vmin=0, vmax=top)
+            drawn = panels[r, c + 1].imshow(values[k], cmap=POSITIVE, norm=norm)
             if r == 0:
                 panels[0, c + 1].set_title(_name(S, k), fontsize=9)
         panels[r, 1].set_ylabel(f"j = {j}", fontsize=9)

@@ -63,7 +63,11 @@ def scalogram(
         picture = 20 * np.log10(np.maximum(picture, 1e-300) / (picture.max() or 1.0))
         label = "coefficient, dB relative to the largest"
     stride = S.output.stride
-    times = np.append((np.arange(picture.shape[1]) - 0.5) * stride, S.shape[0]) / rate
+    # Padding may put the first output up to a stride after the first sample.
+    first = S.axes[0].start(stride) * stride - S.axes[0].left
+    times = first + (np.arange(picture.shape[1] + 1) - 0.5) * stride
+    times[0], times[-1] = 0, S.shape[0]
+    times /= rate
     figure = new_figure(figure, 8.0, 4.6 if x is not None else 3.6)
     if x is None:
         ax = figure.subplots()
@@ -123,6 +127,9 @@ def modulations(S: Scattering, y: Array, figure: Figure | None = None) -> Figure
     edges = _edges(np.array(carriers) * rate), _edges(np.array(rhythms) * rate)
     drawn = ax.pcolormesh(*edges, picture, cmap=POSITIVE, vmin=0)
     ax.set_facecolor("0.85")
+    loud = np.flatnonzero(np.isfinite(picture).any(axis=0))
+    if loud.size:
+        ax.set_xlim(edges[0][loud[0]], edges[0][loud[-1] + 1])
     for axis, frequencies in (("x", carriers), ("y", rhythms)):
         if min(frequencies) > 0:
             getattr(ax, f"set_{axis}scale")("log", base=2 if S.sampling_rate is None else 10)
