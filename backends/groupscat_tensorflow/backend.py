@@ -133,7 +133,7 @@ class TensorFlowBackend(Backend):
     # ----------------------------------------------------------------------- primitives: arithmetic
 
     def linear(self, x: Tensor, matrix: Tensor) -> Tensor:
-        if x.dtype == tf.float32 and _rounds_products(x):
+        if _rounds_products(x):
             return tf.cast(self.linear(tf.cast(x, tf.float64), tf.cast(matrix, tf.float64)), tf.float32)
         return tf.linalg.matmul(x, matrix, transpose_b=True)
 
@@ -173,6 +173,7 @@ class TensorFlowBackend(Backend):
     # --------------------------------------------------------------------------- composites
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        # Not jit_compile: two to three times faster again, but seconds of compiling for every batch length.
         return tf.function(function, autograph=False, reduce_retracing=True)
 
     def filterbank(self, x: Tensor, kernels: Tensor, stride: int) -> Tensor:
@@ -224,9 +225,10 @@ def _on_cpu(x: Tensor) -> bool:
 
 def _rounds_products(x: Tensor) -> bool:
     """Whether TensorFlow would round factors to the 11 bits of TF32, its default on NVIDIA GPUs."""
-    return not _on_cpu(x) and tf.config.experimental.tensor_float_32_execution_enabled()
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    return x.dtype == tf.float32 and not _on_cpu(x) and bool(enabled())
 
 
 def _short(name: str) -> str:
-    """ "gpu:1" of "/device:GPU:1"."""
+    """A device's name as it is written here: gpu:1 for /job:localhost/…/device:GPU:1."""
     return name.rpartition("device:")[2].lower()
