@@ -22,6 +22,7 @@ OPTIONAL = {
     "tqdm": "io",
     "matplotlib": "plot",
     "scikit-learn": "sklearn",
+    "skops": "sklearn",
     "pandas": "pandas",
 }
 

@@ -11,12 +11,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 import groupscat as gs
+from groupscat.classify.rows import flat_features, leading_axes
 from groupscat.features import default_J
 from groupscat.scattering.operator import Operator
 from groupscat.sklearn.names import feature_names
 
-#: Added before the logarithm, so that a coefficient of zero has one.
-LOG_FLOOR = 1e-6
 #: Input and output of one batch, bytes, unless a batch size is given.
 BATCH_BYTES = 64 << 20
 #: Parameters of a transformer that are not arguments of its operator.
@@ -90,11 +89,7 @@ class ScatteringTransformer(TransformerMixin, BaseEstimator):
     @property
     def _grid(self) -> tuple[int, ...]:
         shape = self.operator_.output_shape
-        # Solid harmonics spread their paths over several axes.
-        paths = 0
-        while math.prod(shape[:paths]) < len(self.operator_.paths):
-            paths += 1
-        return tuple(shape[max(paths, 1) :])
+        return tuple(shape[leading_axes(shape, 0, len(self.operator_.paths)) :])
 
     @property
     def _n_features_out(self) -> int:
@@ -157,22 +152,3 @@ class ScatteringTransformer(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def flat_features(y: NDArray[Any], *, grid: int, log: bool = False, pool: bool = False) -> NDArray[Any]:
-    """Coefficients (n, ..., *grid) as rows of features.
-
-    Parameters
-    ----------
-    grid : number of axes of the grid, the last ones. log : log(|y| + 1e-6).
-    pool : the mean over the grid, taken last (of the logarithms, if there are any).
-
-    >>> import numpy as np
-    >>> flat_features(np.ones((5, 81, 8, 8)), grid=2, pool=True).shape
-    (5, 81)
-    """
-    if log:
-        y = np.log(np.abs(y) + np.asarray(LOG_FLOOR, y.dtype))
-    if pool and grid:
-        y = y.mean(axis=tuple(range(-grid, 0)))
-    return y.reshape(len(y), -1)

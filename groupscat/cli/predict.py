@@ -1,0 +1,90 @@
+"""``groupscat predict``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from groupscat.cli.common import OK, RAW, backend_named, progress, say
+from groupscat.errors import ArgumentError
+
+EPILOG = """examples:
+  groupscat predict model.skops new.npz -o predictions.csv       features of the same configuration
+  groupscat predict model.skops new_photos/ -o predictions.csv   computes the features, as the model's were
+  groupscat predict model.skops a.png b.png                      the table on the terminal
+"""
+
+
+def add(commands: Any) -> None:
+    """The parser of the command."""
+    p = commands.add_parser(
+        "predict",
+        help="predict classes with a saved model",
+        description="Apply what groupscat classify -o saved to features of the same configuration, or to "
+        "images, recordings or arrays, whose features are computed as the model's were.",
+        epilog=EPILOG,
+        formatter_class=RAW,
+    )
+    p.add_argument("model", type=Path, metavar="MODEL.skops")
+    p.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="one file of features, or inputs")
+    p.add_argument(
+        "-o", "--output", type=Path, metavar="OUT.csv", help="columns name,prediction (default: print them)"
+    )
+    p.add_argument("--overwrite", action="store_true", help="replace OUT.csv if it exists")
+    p.add_argument("--skip-bad", action="store_true", help="leave out unreadable inputs")
+    p.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
+    p.add_argument("--backend", metavar="NAME", help="framework that computes features (see groupscat info)")
+    p.add_argument("--device", help="where, for example cuda:1 (default: the backend's own)")
+    p.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from groupscat.classify import load_model
+    from groupscat.classify.model import check_output, write_file
+    from groupscat.classify.predict import as_csv, predict_source, source_of
+    from groupscat.data.store import read_features
+
+    a = arguments
+    if a.output is not None:
+        check_output(a.output, a.overwrite)
+    model = load_model(a.model)
+    skipped = []
+    if any(_is_store(path) for path in a.inputs):
+        if len(a.inputs) > 1:
+            raise ArgumentError(
+                f"{a.inputs[0]} and {len(a.inputs) - 1} more: give one file of features at a time."
+            )
+        store = read_features(a.inputs[0])
+        names, predicted = list(store.names), model.predict(store)
+    else:
+        bars = progress(a.quiet)
+        source = source_of(model, a.inputs, a.skip_bad, bars)
+        backend = backend_named(a.backend)
+        with bars.counter(len(source.names), source.unit) as advance:
+            names, predicted = predict_source(model, source, backend, a.device, advance)
+        skipped = source.skipped
+    table = as_csv(names, predicted)
+    if a.output is None:
+        sys.stdout.write(table.decode())
+    else:
+        write_file(a.output, table)
+        if not a.quiet:
+            print(f"{a.output}: {len(names)} predictions of {model.about['method']}")
+    for item in skipped:
+        say(f"skipped {item}")
+    return OK
+
+
+def _is_store(path: Path) -> bool:
+    """Whether this is what groupscat features wrote, rather than an input."""
+    import zipfile
+
+    if path.is_dir():
+        about = path / "zarr.json"
+        return about.exists() and '"groupscat"' in about.read_text(encoding="utf-8", errors="replace")
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {"features.npy", "config.npy"} <= set(archive.namelist())
