@@ -55,6 +55,12 @@ def timed(spent: dict[str, float], name: str) -> Iterator[None]:
     spent[name] = spent.get(name, 0.0) + time.perf_counter() - begun
 
 
+def total(spent: dict[str, float]) -> str:
+    """All seconds, and each part's."""
+    parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in spent.items())
+    return f"{sum(spent.values()):.0f} s ({parts})"
+
+
 def peak_memory() -> str:
     """The largest memory this process has had."""
     try:

@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
 import groupscat as gs
-from benchmarks.digits import features, load, peak_memory, percent, say, timed
+from benchmarks.digits import features, load, peak_memory, percent, say, timed, total
 from benchmarks.report import facts, write_chapter
 from benchmarks.tables import table
 from groupscat.sklearn import AffinePCAClassifier, PathNormalizer
@@ -153,17 +153,16 @@ def main() -> int:
     header = ["training images", "draws"]
     for name in ("affine PCA", "RBF SVM"):
         header += [f"{name}, error %", "published", "difference", "chosen (last draw)"]
-    times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in spent.items())
     body = [
         facts("benchmarks.mnist" + " --quick" * a.quick + " --report" * a.report, seed=str(a.seed)),
-        f"MNIST, all 10,000 test images. Features: `{S!r}` on {a.backend}, float32, {d.x.shape[1]} per "
-        f"image, to the power {root:g} (chosen among {', '.join(f'{r:g}' for r in ROOTS)} by cross-validation "
-        "on 5,000 training images), each path over its largest norm on the training set. Affine PCA: dimension "
-        f"by 5-fold cross-validation. SVM: {COMPONENTS} principal components; C of {C} and γ of {GAMMA} / mean "
-        f"squared distance by cross-validation on at most {TUNE} training images, fitted once on all. Where "
-        "there are several draws: mean ± standard deviation of the error. Published: Bruna & Mallat 2013.",
+        f"MNIST, all 10,000 test images. Features: `{S!r}` on {a.backend}, float32, {d.x.shape[1]} "
+        f"per image, to the power {root:g} (of {ROOTS}, by cross-validation on 5,000 training images), each "
+        "path over its largest norm on the training set. Affine PCA: dimension by 5-fold cross-validation. "
+        f"SVM: {COMPONENTS} principal components; C of {C} and γ of {GAMMA} / mean squared distance by "
+        f"cross-validation on at most {TUNE} training images, fitted once on all. Where there are several "
+        "draws: mean ± standard deviation of the error. Published: Bruna & Mallat 2013.",
         table(header, rows),
-        f"Time: {sum(spent.values()):.0f} s ({times}); peak memory {peak_memory()}.",
+        f"Time: {total(spent)}; peak memory {peak_memory()}.",
     ]
     if not a.quick:
         body.append(f"To reach at 60,000: affine PCA {GOAL[0]} %, SVM {GOAL[1]} %.")
