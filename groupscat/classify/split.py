@@ -56,7 +56,7 @@ def by_column(values: NDArray[Any], name: str) -> Split:
         train, test = text == "train", text == "test"
     other = np.unique(values[~(train | test)])
     if len(other):
-        raise DataError(f"--split {name} holds {other[0]!r}; expected train and test, or 0 and 1.")
+        raise DataError(f"--split {name} holds {other[0].item()!r}; expected train and test, or 0 and 1.")
     if not train.any() or not test.any():
         missing = "test" if train.any() else "train"
         raise DataError(f"--split {name} marks no row as {missing}.")
@@ -67,7 +67,9 @@ def leave_one_out(values: NDArray[Any], name: str) -> list[Split]:
     """One split per group, which tests on it and trains on all others."""
     groups = np.unique(values)
     if len(groups) < 2:
-        raise DataError(f"--group {name} is {groups[0]!r} in every row; to leave one out takes two groups.")
+        raise DataError(
+            f"--group {name} is {groups[0].item()!r} in every row; to leave one out takes two groups."
+        )
     return [Split(np.flatnonzero(values != g), np.flatnonzero(values == g), str(g)) for g in groups.tolist()]
 
 

@@ -107,7 +107,8 @@ class AffinePCAClassifier(ClassifierMixin, BaseEstimator):
         _natural("max_dimension", self.max_dimension)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class only, {self.classes_[0]!r}; there is nothing to tell apart.")
+            only = self.classes_.tolist()[0]
+            raise ValueError(f"y has one class only, {only!r}; there is nothing to tell apart.")
         random = check_random_state(self.random_state)
         if self.dimension is None:
             largest = _largest(codes, X.shape[1], self.max_dimension)
