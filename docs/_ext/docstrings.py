@@ -29,6 +29,7 @@ def convert(lines: list[str]) -> list[str]:
     """The lines of a docstring, cleaned by autodoc, as napoleon wants them."""
     result: list[str] = []
     section, example = "", False
+    lines = _joined(lines)
     for k, line in enumerate(lines):
         follows = lines[k + 1] if k + 1 < len(lines) else ""
         if line.startswith(">>>"):
@@ -51,10 +52,20 @@ def convert(lines: list[str]) -> list[str]:
             result += [f"{escape(found[1])} : {escape(found[2])}"]
         elif found:
             result += [found[1], f"    {escape(found[2])}"]
-        elif section == "Returns" and line:
-            result.append(escape(line))
         else:
             result.append(escape(line))
+    return result
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """The lines with lists of names that are broken after a comma on one line."""
+    result: list[str] = []
+    for line in lines:
+        broken = bool(result) and re.fullmatch(r"\w+(, \w+)*,", result[-1]) and line.startswith("    ")
+        if broken:
+            result[-1] += f" {line.strip()}"
+        else:
+            result.append(line)
     return result
 
 

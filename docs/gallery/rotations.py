@@ -15,7 +15,7 @@ import groupscat as gs
 
 SIDE = 32
 ATOMS = np.array([[5.0, 1, 0], [-4, 3, 1], [0, -5, 2], [2, 3, -5], [-1, -2, 4]])
-ANGLES = np.linspace(0, 180, 37)
+ANGLES = np.linspace(0, 180, 19)
 
 
 def molecule(angle: float) -> np.ndarray:
