@@ -23,8 +23,8 @@ from groupscat.errors import ArgumentError, DataError
 FORMAT = 1
 #: What a model file may hold besides scikit-learn's and NumPy's own types, which skops knows.
 TRUSTED = ("groupscat.sklearn.affine.AffinePCAClassifier", "groupscat.sklearn.normalize.PathNormalizer")
-#: Where inputs come from does not matter to a model, nor do backend and device to the numbers.
-IGNORED_INPUTS = ("paths", "unit", "key", "samples", "resized")
+#: What matters of how inputs were read; where they come from, backend and device do not.
+INPUTS = ("channels", "colour", "rate")
 PACKAGES = ("groupscat", "numpy", "scipy", "scikit-learn", "skops")
 #: Digits of a frequency that count; the last ones depend on the machine.
 DIGITS = 9
@@ -161,7 +161,7 @@ def first_difference(own: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[
     if _plain(own.get("channels", [])) != _plain(other.get("channels", [])):
         return "channels", own.get("channels", []), other.get("channels", [])
     mine, theirs = own.get("inputs", {}), other.get("inputs", {})
-    for name in sorted({*mine} & {*theirs} - {*IGNORED_INPUTS}):
+    for name in sorted({*mine} & {*theirs} & {*INPUTS}):
         if _plain(mine[name]) != _plain(theirs[name]):
             return name, mine[name], theirs[name]
     return None

@@ -31,7 +31,7 @@ def source_of(model: Model, inputs: Sequence[str | Path], skip_bad: bool, progre
     ------
     DataError : an input cannot be read, or its signals are not of the model's shape.
     """
-    recorded = model.config.get("inputs", {})
+    recorded = {**model.config.get("options", {}), **model.config.get("inputs", {})}
     options: dict[str, Any] = {}
     if "colour" in recorded and not _arrays(inputs):
         options = {"colour": recorded["colour"], "shape": _pair(recorded.get("shape"))}
@@ -53,9 +53,10 @@ def source_of(model: Model, inputs: Sequence[str | Path], skip_bad: bool, progre
 
 
 def predict_source(
-    model: Model, source: Source, backend: Backend, device: str | None = None, advance: Any = None
+    model: Model, source: Source, backend: Backend, device: str | None = None, counter: Any = None
 ) -> tuple[list[str], NDArray[Any]]:
-    """Names and classes of the good signals of a source, a batch at a time."""
+    """Names and classes of the good signals of a source, a batch at a time; ``counter`` is told of each."""
+    advance = getattr(counter, "advance", counter)
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in model.config["arguments"].items()}
     S = getattr(gs, model.config["transform"])(**arguments)
     dtype = model.config.get("dtype", "float32")

@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         bars = progress(a.quiet)
         source = source_of(model, a.inputs, a.skip_bad, bars)
         backend = backend_named(a.backend)
-        with bars.counter(len(source.names), source.unit) as advance:
-            names, predicted = predict_source(model, source, backend, a.device, advance)
+        with bars.counter(len(source.names), source.unit) as counter:
+            names, predicted = predict_source(model, source, backend, a.device, counter)
         skipped = source.skipped
     table = as_csv(names, predicted)
     if a.output is None:
