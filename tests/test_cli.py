@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -305,32 +301,6 @@ class TestFeatures:
         status, _, err = run("features", tmp_path / "x.npy", "-o", tmp_path / "y.npz")
         assert status == 0
         assert 'pip install "groupscat[io]"' in err
-
-
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_killed_run_leaves_nothing_that_reads_as_complete(tmp_path, name):
-    # Sparse: large enough for the run to last, without writing it.
-    np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (50000, 32, 32)).flush()
-    command = [sys.executable, "-m", "groupscat.cli", "features", "x.npy", "-o", "y.npz", "--batch-size", "1"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not any(p.suffix == ".part" and p.stat().st_size > 100_000 for p in tmp_path.iterdir()):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(getattr(signal, name))
-    _, err = process.communicate(timeout=60)
-    left = [p for p in tmp_path.iterdir() if p.name != "x.npy"]
-    assert not (tmp_path / "y.npz").exists()
-    if name == "SIGKILL":
-        for path in left:
-            with pytest.raises((ValueError, OSError, EOFError, zipfile.BadZipFile)):
-                np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    else:
-        assert left == []
-        assert process.returncode == 128 + getattr(signal, name)
-        assert "Traceback" not in err
 
 
 class TestPathTable:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from groupscat.data import ArraySource, ImageSource, NpzWriter, open_source
-from groupscat.data.images import load_image
+from groupscat.data import ArraySource, ImageSource, open_source
+from groupscat.data.images import Look, load_image
 from groupscat.errors import ArgumentError, DataError
 
 Image = pytest.importorskip("PIL.Image")
@@ -55,10 +53,10 @@ class TestImages:
     def test_grey_and_rgb(self, tmp_path, random):
         pixels = random.integers(0, 256, (5, 4, 3), dtype=np.uint8)
         path = save(tmp_path / "x.png", pixels)
-        rgb = load_image(path, "rgb", dtype="float64")
+        rgb = load_image(path, Look("rgb"), "float64")
         np.testing.assert_allclose(rgb, np.moveaxis(pixels, -1, 0) / 255, rtol=1e-15)
         luma = pixels @ [0.299, 0.587, 0.114] / 255
-        np.testing.assert_allclose(load_image(path, "grey"), luma, atol=1 / 255)
+        np.testing.assert_allclose(load_image(path, Look("grey")), luma, atol=1 / 255)
         assert open_source([path], colour="rgb").shape == (3, 5, 4)
 
     def test_sixteen_bits_are_not_clipped(self, tmp_path, random):
@@ -71,7 +69,7 @@ class TestImages:
         pixels = random.normal(size=(5, 4)).astype(np.float32)
         path = save(tmp_path / "x.tif", pixels)
         np.testing.assert_array_equal(load_image(path), pixels)
-        np.testing.assert_array_equal(load_image(path, "rgb"), np.stack([pixels] * 3))
+        np.testing.assert_array_equal(load_image(path, Look("rgb")), np.stack([pixels] * 3))
 
     def test_palette_and_bilevel(self, tmp_path, random):
         pixels = random.integers(0, 2, (5, 4), dtype=np.uint8) * 255
@@ -104,7 +102,7 @@ class TestImages:
         c = save(tmp_path / "c.png", random.integers(0, 256, (10, 12), dtype=np.uint8))
         with pytest.raises(DataError, match=r"2 different sizes.*8x9.*c\.png is 10x12.*--shape 8 9"):
             ImageSource([a, b, c])
-        source = ImageSource([a, b, c], shape=(4, 6))
+        source = ImageSource([a, b, c], Look(shape=(4, 6)))
         assert source.shape == (4, 6)
         assert everything(source)[0].shape == (3, 4, 6)
 
@@ -269,88 +267,3 @@ class TestArrays:
             open_source([image, tmp_path / "x.npy"])
         with pytest.raises(DataError, match="no such file"):
             open_source([tmp_path / "missing"])
-
-
-class TestWriter:
-    def test_fewer_rows_than_expected(self, tmp_path, random):
-        y = random.normal(size=(7, 3, 2))
-        with NpzWriter(tmp_path / "y.npz") as out:
-            out.begin("y", (3, 2), "float64", rows=1000)
-            out.append(y[:4])
-            out.append(np.asfortranarray(y[4:]))
-            out.add("names", np.array(["a"]))
-            out.commit()
-        with np.load(tmp_path / "y.npz", allow_pickle=False) as found:
-            np.testing.assert_array_equal(found["y"], y)
-            np.testing.assert_array_equal(found["names"], ["a"])
-        with zipfile.ZipFile(tmp_path / "y.npz") as archive:
-            assert archive.testzip() is None
-        assert [p.name for p in tmp_path.iterdir()] == ["y.npz"]
-
-    def test_same_bytes_for_the_same_content(self, tmp_path):
-        for name in ("a.npz", "b.npz"):
-            with NpzWriter(tmp_path / name) as out:
-                out.begin("y", (3,), "float32", rows=2)
-                out.append(np.ones((2, 3)))
-                out.commit()
-        assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-
-    @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-    def test_an_error_leaves_the_old_file_and_nothing_else(self, tmp_path, error):
-        (tmp_path / "y.npz").write_bytes(b"old")
-        with pytest.raises(error), NpzWriter(tmp_path / "y.npz", overwrite=True) as out:  # noqa: PT012
-            out.begin("y", (3,), "float32", rows=9)
-            out.append(np.ones((2, 3)))
-            parts = [p for p in tmp_path.iterdir() if p.name.endswith(".part")]
-            assert len(parts) == 1
-            with pytest.raises((ValueError, OSError, zipfile.BadZipFile, EOFError)):
-                np.load(io.BytesIO(parts[0].read_bytes()), allow_pickle=False)
-            raise error
-        assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("y.npz", b"old")]
-
-    def test_without_a_commit_nothing_appears(self, tmp_path):
-        with NpzWriter(tmp_path / "y.npz") as out:
-            out.add("y", np.ones(3))
-        assert list(tmp_path.iterdir()) == []
-
-    def test_rows_that_do_not_fit(self, tmp_path):
-        with NpzWriter(tmp_path / "y.npz") as out:
-            out.begin("y", (3,), "float32", rows=2)
-            for rows in (np.ones((1, 4)), np.ones((3, 3))):
-                with pytest.raises(ValueError, match="do not fit"):
-                    out.append(rows)
-
-    def test_objects_are_refused(self, tmp_path):
-        with NpzWriter(tmp_path / "y.npz") as out, pytest.raises(ValueError, match=r"[Oo]bject"):
-            out.add("y", np.array([None]))
-        assert list(tmp_path.iterdir()) == []
-
-    def test_where_it_may_not_write(self, tmp_path):
-        (tmp_path / "y.npz").touch()
-        for path, message in [("y.npz", "--overwrite"), (".", "is a folder"), ("no/y.npz", "no folder")]:
-            with pytest.raises(ArgumentError, match=message):
-                NpzWriter(tmp_path / path)
-
-    def test_a_file_that_appears_meanwhile_is_kept(self, tmp_path):
-        with pytest.raises(ArgumentError, match="exists"), NpzWriter(tmp_path / "y.npz") as out:  # noqa: PT012
-            out.add("y", np.ones(3))
-            (tmp_path / "y.npz").write_bytes(b"theirs")
-            out.commit()
-        assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("y.npz", b"theirs")]
-
-    def test_too_large_for_the_disk(self, tmp_path):
-        with NpzWriter(tmp_path / "y.npz") as out, pytest.raises(DataError, match=r"will take .* GB"):
-            out.begin("y", (1 << 20,), "float64", rows=1 << 30)
-
-    def test_a_full_disk_is_a_clean_error(self, tmp_path, monkeypatch):
-        def full(data):
-            raise OSError(28, "No space left on device")
-
-        with (  # noqa: PT012
-            pytest.raises(DataError, match=r"Cannot write .*y\.npz: No space left"),
-            NpzWriter(tmp_path / "y.npz") as out,
-        ):
-            out.begin("y", (3,), "float32", rows=2)
-            monkeypatch.setattr(out._member, "write", full)
-            out.append(np.ones((2, 3)))
-        assert list(tmp_path.iterdir()) == []

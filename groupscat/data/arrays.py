@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,8 @@ from groupscat.errors import ArgumentError, DataError
 EXTENSIONS = (".npy", ".npz")
 #: The array of an ``.npz`` that is taken where several could be meant.
 USUAL_KEYS = ("x", "X", "features", "data", "images", "signals", "arr_0")
+#: Read at a time where signals are passed over.
+SKIP_BYTES = 1 << 24
 #: What reading a damaged file raises.
 DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
@@ -60,6 +62,7 @@ class ArraySource(Source):
             )
         self.shape = self._members[0].header.shape[1:]
         self.is_complex = any(member.header.dtype.kind == "c" for member in self._members)
+        self.files = list(paths)
         self.about |= {"key": self._members[0].key}
         self.names = tuple(f"{m.name}[{k}]" for m in self._members for k in range(m.header.shape[0]))
         if not self.names:
@@ -70,14 +73,20 @@ class ArraySource(Source):
         common = [name for name in found[0] if all(name in labels for labels in found)]
         self.labels = {name: np.concatenate([labels[name] for labels in found]) for name in common}
 
-    def _read(self, size: int, dtype: str) -> Iterator[Batch]:
-        first = 0
+    def _read(self, span: range, dtype: str) -> Batch:
+        parts, first = [], 0
         for member in self._members:
-            for values in member.blocks(size):
+            count = member.header.shape[0]
+            inside = range(max(span.start - first, 0), min(span.stop - first, count))
+            if inside:
                 with np.errstate(over="ignore"):  # what overflows is infinite, and reported as such
-                    converted = values.astype(dtype)
-                yield Batch(converted, range(first, first + len(values)))
-                first += len(values)
+                    parts.append(member.rows(inside).astype(dtype))
+            first += count
+        return Batch(parts[0] if len(parts) == 1 else np.concatenate(parts), span)
+
+    def _close(self) -> None:
+        for member in self._members:
+            member.close()
 
 
 class _Member:
@@ -88,6 +97,9 @@ class _Member:
         self.name = printable(path)
         self.key: str | None = None
         self.others: dict[str, Header] = {}
+        self._file: IO[bytes] | None = None
+        self._at = 0
+        self._whole: NDArray[Any] | None = None
         try:
             if path.suffix.lower() == ".npz":
                 self._choose(key)
@@ -149,39 +161,58 @@ class _Member:
                 raise DataError(f"Cannot read {name} of {self.name}: {reason(error)}.") from error
         return found
 
-    def blocks(self, size: int) -> Iterator[NDArray[Any]]:
-        """The array in pieces of at most ``size`` signals."""
+    def rows(self, span: range) -> NDArray[Any]:
+        """The signals at ``span``; reading on is cheap, going back in a compressed file is not."""
         try:
             if self.key is None:
                 # Mapped: only the pages in use are in memory, whatever the order of the axes.
-                array = np.load(self.path, mmap_mode="r", allow_pickle=False)
-                yield from (array[k : k + size] for k in range(0, len(array), size))
-            elif self.header.fortran:
-                with np.load(self.path, allow_pickle=False) as archive:
-                    array = archive[self.key]
-                yield from (array[k : k + size] for k in range(0, len(array), size))
-            else:
-                yield from self._stream(size)
+                whole = np.load(self.path, mmap_mode="r", allow_pickle=False)
+                return np.asarray(whole[span.start : span.stop])
+            if self.header.fortran:
+                if self._whole is None:
+                    with np.load(self.path, allow_pickle=False) as archive:
+                        self._whole = archive[self.key]
+                return self._whole[span.start : span.stop]
+            return self._stream(span)
         except DAMAGED as error:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"Cannot read {self}: {reason(error)}.") from error
 
-    def _stream(self, size: int) -> Iterator[NDArray[Any]]:
+    def _stream(self, span: range) -> NDArray[Any]:
         count, *shape = self.header.shape
         dtype = self.header.dtype
         step = math.prod(shape) * dtype.itemsize
-        with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.key}.npy") as file:
-            _header(file)
-            for first in range(0, count, size):
-                rows = min(size, count - first)
-                data = file.read(rows * step)
-                if len(data) != rows * step:
-                    raise DataError(
-                        f"{self} is cut off: signal {first + len(data) // step} of {count} is missing."
-                    )
-                yield np.frombuffer(data, dtype).reshape(rows, *shape)
-            file.read(1)  # the end of the member, where its checksum is compared
+        if self._file is None or self._at > span.start:
+            self.close()
+            archive = zipfile.ZipFile(self.path)  # closed with its only member
+            self._file, self._at = archive.open(f"{self.key}.npy"), 0
+            _header(self._file)
+        while self._at < span.start:
+            rows = min(span.start - self._at, max(1, SKIP_BYTES // step))
+            self._take(self._file, rows, step)
+        values = np.frombuffer(self._take(self._file, len(span), step), dtype)
+        if self._at == count:
+            self._file.read(1)  # the end of the member, where its checksum is compared
+            self.close()
+        return values.reshape(len(span), *shape)
+
+    def _take(self, file: IO[bytes], rows: int, step: int) -> bytes:
+        data = file.read(rows * step)
+        if len(data) != rows * step:
+            missing = self._at + len(data) // step
+            raise DataError(f"{self} is cut off: signal {missing} of {self.header.shape[0]} is missing.")
+        self._at += rows
+        return data
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = self._whole = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without open files: another process opens its own."""
+        return self.__dict__ | {"_file": None, "_whole": None}
 
 
 def _header(file: IO[bytes]) -> Header:

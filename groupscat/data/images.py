@@ -1,11 +1,11 @@
-"""Images as signals: found in folders, decoded by Pillow in parallel, one batch ahead of the transform."""
+"""Images as signals, decoded by Pillow in parallel."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,9 @@ from groupscat.data.progress import Progress
 from groupscat.data.source import Batch, Skipped, Source, printable
 from groupscat.errors import ArgumentError, DataError
 
-Colour = Literal["grey", "rgb"]
+Colour = Literal["grey", "rgb", "yuv"]
+#: Y, U, V of R, G, B as in ITU-R 601 (PAL): Y in [0, 1], U within ±.436, V within ±.615.
+YUV = np.array([[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
 EXTENSIONS = (
     ".png",
     ".jpg",
@@ -31,31 +33,54 @@ EXTENSIONS = (
     ".pbm",
     ".jp2",
 )
-#: Threads that decode; Pillow lets the interpreter go while it does.
-WORKERS = min(8, os.cpu_count() or 1)
 EXIF_ORIENTATION = 0x0112
 
 
-def find_images(folder: Path) -> list[Path]:
-    """The images below a folder, sorted by path; hidden files and folders are left out.
+@dataclass(frozen=True)
+class Look:
+    """How an image becomes an array.
 
-    Raises
-    ------
-    DataError : there is none.
+    Parameters
+    ----------
+    colour : "grey" (luma of ITU-R 601), "rgb", or "yuv" (:data:`YUV`).
+    shape : (H, W) to resize to, bicubic, the aspect ratio is not kept. With ``crop`` it is kept: the image is
+        scaled to just cover ``shape``.
+    crop : (H, W) of the centre to cut out, after resizing.
     """
-    found = []
-    for parent, folders, files in os.walk(folder, onerror=_unreadable):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(parent, name)
-            for name in files
-            if name.lower().endswith(EXTENSIONS) and not name.startswith(".")
-        ]
-    if not found:
-        raise DataError(
-            f"There are no images below {printable(folder)} (looked for {', '.join(EXTENSIONS)})."
-        )
-    return sorted(found, key=lambda path: path.as_posix())
+
+    colour: Colour = "grey"
+    shape: tuple[int, int] | None = None
+    crop: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for option, value in (("--shape", self.shape), ("--crop", self.crop)):
+            if value is not None and min(value) < 1:
+                raise ArgumentError(f"{option} {value[0]} {value[1]}: expected a positive height and width.")
+        if self.shape and self.crop and (self.crop[0] > self.shape[0] or self.crop[1] > self.shape[1]):
+            raise ArgumentError(
+                f"--crop {self.crop[0]} {self.crop[1]} is larger than --shape {self.shape[0]} "
+                f"{self.shape[1]}, which images are resized to before."
+            )
+
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(H, W) after resizing an image of ``size`` (H, W).
+
+        >>> Look(shape=(256, 256)).resized((300, 400))
+        (256, 256)
+        >>> Look(shape=(256, 256), crop=(224, 224)).resized((300, 400))
+        (256, 341)
+        """
+        if self.shape is None:
+            return size
+        if self.crop is None:
+            return self.shape
+        scale = max(self.shape[0] / size[0], self.shape[1] / size[1])
+        return max(self.shape[0], round(scale * size[0])), max(self.shape[1], round(scale * size[1]))
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(H, W) of every image, if it does not depend on the file."""
+        return self.crop or self.shape
 
 
 class ImageSource(Source):
@@ -64,16 +89,16 @@ class ImageSource(Source):
     Parameters
     ----------
     paths : the files, in order.
-    colour : "grey" (luma of ITU-R 601) or "rgb".
-    shape : (H, W) to resize to (bicubic, the aspect ratio is not kept); None: the images' common size.
-    skip_bad : leave out files that cannot be decoded; without it all are decoded once beforehand.
+    look : colour and size; without a size, the images' common one.
+    skip_bad : leave out files that cannot be decoded; without it all are decoded once beforehand, but not
+        if they are ``checked`` already.
 
     Transparent pixels are laid on white, the camera's orientation is applied, of several frames the first
     is read. Floating-point and 32-bit integer images keep their values.
 
     Raises
     ------
-    DataError : a file cannot be decoded, or the sizes differ and there is no ``shape``.
+    DataError : a file cannot be decoded or is smaller than the crop, or the sizes differ and none is given.
     """
 
     unit = "image"
@@ -81,74 +106,61 @@ class ImageSource(Source):
     def __init__(
         self,
         paths: Sequence[Path],
-        colour: Colour = "grey",
-        shape: tuple[int, int] | None = None,
+        look: Look | None = None,
         skip_bad: bool = False,
         progress: Progress | None = None,
+        checked: bool = False,
     ) -> None:
         super().__init__(skip_bad)
-        if shape is not None and min(shape) < 1:
-            raise ArgumentError(f"--shape {shape[0]} {shape[1]}: expected a positive height and width.")
+        self._look = look = look or Look()
         pillow()
+        self.files = paths
         # A bad file is to stop a long run at its start, so all are decoded once; that is cheap next to the
         # transform. Where bad files are skipped they may as well show up later, and headers are enough.
-        with ThreadPoolExecutor(WORKERS) as pool:
-            found = pool.map(lambda path: _check(path, whole=not skip_bad), paths)
+        whole = not (skip_bad or checked)
+        with ThreadPoolExecutor(self.threads) as pool:
+            found = pool.map(lambda path: _check(path, look, whole), paths)
             headers = list((progress or Progress()).wrap(found, len(paths), "checking images"))
         good = [(path, size) for path, size in zip(paths, headers, strict=True) if isinstance(size, tuple)]
-        self._all_bad(
-            [Skipped(printable(p), h) for p, h in zip(paths, headers, strict=True) if isinstance(h, str)]
-        )
+        bad = [(path, why) for path, why in zip(paths, headers, strict=True) if isinstance(why, str)]
+        self._leave_out([Skipped(printable(path), why) for path, why in bad])
         if not good:
             raise DataError(f"None of the {len(paths)} images can be read, for example {self.skipped[0]}.")
-        self._size = _common_size(good) if shape is None else shape
-        self._resize = shape is not None
-        self._colour: Colour = colour
-        self.about |= {"colour": colour, "resized": self._resize}
+        self._size = look.size or _common_size(good)
+        self.about |= {"colour": look.colour, "resized": look.shape is not None}
+        self.kept = [k for k, size in enumerate(headers) if isinstance(size, tuple)]
         self._paths = [path for path, _ in good]
         self.names = tuple(printable(path) for path in self._paths)
-        self.shape = self._size if colour == "grey" else (3, *self._size)
+        self.shape = self._size if look.colour == "grey" else (3, *self._size)
 
-    def _read(self, size: int, dtype: str) -> Iterator[Batch]:
-        chunks = [range(k, min(k + size, len(self.names))) for k in range(0, len(self.names), size)]
-        waiting: deque[list[Future[NDArray[Any]]]] = deque()
-        pool = ThreadPoolExecutor(WORKERS)
-        try:
-            for k, rows in enumerate(chunks):
-                for ahead in chunks[k + len(waiting) : k + 2]:
-                    waiting.append([pool.submit(self._load, row, dtype) for row in ahead])
-                batch = self._collect(rows, waiting.popleft())
-                if batch.rows:
-                    yield batch
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-    def _collect(self, rows: range, futures: list[Future[NDArray[Any]]]) -> Batch:
-        images, kept = [], []
-        for row, future in zip(rows, futures, strict=True):
-            try:
-                images.append(future.result())
-                kept.append(row)
-            except Exception as error:  # decoders of broken files raise nearly every kind of error
-                self._bad(self.names[row], _reason(error))
-        return Batch(np.stack(images) if images else np.empty((0, *self.shape)), kept)
+    def _read(self, span: range, dtype: str) -> Batch:
+        images, kept, bad = [], [], []
+        with ThreadPoolExecutor(self.threads) as pool:
+            futures = [pool.submit(self._load, row, dtype) for row in span]
+            for row, future in zip(span, futures, strict=True):
+                try:
+                    images.append(future.result())
+                    kept.append(row)
+                except Exception as error:  # decoders of broken files raise nearly every kind of error
+                    bad.append((row, _reason(error)))
+        return Batch(np.stack(images) if images else np.empty((0, *self.shape)), kept, tuple(bad))
 
     def _load(self, row: int, dtype: str) -> NDArray[Any]:
-        image = load_image(self._paths[row], self._colour, self._size if self._resize else None, dtype)
+        image = load_image(self._paths[row], self._look, dtype)
         if image.shape != self.shape:
             raise DataError(f"is {image.shape[-2]}x{image.shape[-1]}, not {self._size[0]}x{self._size[1]}")
         return image
 
 
-def load_image(
-    path: str | Path, colour: Colour = "grey", shape: tuple[int, int] | None = None, dtype: str = "float32"
-) -> NDArray[Any]:
+def load_image(path: str | Path, look: Look | None = None, dtype: str = "float32") -> NDArray[Any]:
     """One image as an array (H, W) or (3, H, W); see :class:`ImageSource` for the conventions.
 
     Raises
     ------
+    DataError : it is smaller than the crop.
     OSError and others, as Pillow does for files that it cannot decode.
     """
+    look = look or Look()
     Image, ImageOps = pillow()
     # From an open file: given a name, Pillow maps uncompressed TIFFs and scrambles turned ones.
     with open(path, "rb") as file, Image.open(file) as opened:
@@ -165,13 +177,36 @@ def load_image(
                 image = image.convert("RGBA")
                 ground = Image.new("RGBA", image.size, "white")
                 image = Image.alpha_composite(ground, image)
-            image = image.convert("L" if colour == "grey" else "RGB")
-        if shape is not None and image.size != (shape[1], shape[0]):
-            image = image.resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+            image = image.convert("L" if look.colour == "grey" else "RGB")
+        size = (image.size[1], image.size[0])
+        if look.resized(size) != size:
+            height, width = look.resized(size)
+            image = image.resize((width, height), Image.Resampling.BICUBIC)
         values: NDArray[Any] = np.asarray(image).astype(dtype) / np.dtype(dtype).type(top)
-    if colour == "grey":
+    if look.crop is not None:
+        values = _centre(values, look.crop)
+    if look.colour == "grey":
         return values
-    return np.stack([values] * 3) if values.ndim == 2 else np.ascontiguousarray(np.moveaxis(values, -1, 0))
+    values = np.stack([values] * 3) if values.ndim == 2 else np.ascontiguousarray(np.moveaxis(values, -1, 0))
+    return values if look.colour == "rgb" else np.tensordot(YUV.astype(dtype), values, 1)
+
+
+def _centre(values: NDArray[Any], crop: tuple[int, int]) -> NDArray[Any]:
+    height, width = values.shape[:2]
+    too_small = _too_small((height, width), crop)
+    if too_small:
+        raise DataError(too_small)
+    top, left = (height - crop[0]) // 2, (width - crop[1]) // 2
+    return values[top : top + crop[0], left : left + crop[1]]
+
+
+def _too_small(size: tuple[int, int], crop: tuple[int, int]) -> str | None:
+    if size[0] >= crop[0] and size[1] >= crop[1]:
+        return None
+    return (
+        f"is {size[0]}x{size[1]}, smaller than --crop {crop[0]} {crop[1]}; "
+        "--shape H W resizes to cover H x W before"
+    )
 
 
 def pillow() -> tuple[Any, Any]:
@@ -188,21 +223,26 @@ def pillow() -> tuple[Any, Any]:
     return Image, ImageOps
 
 
-def _check(path: Path, whole: bool) -> tuple[int, int] | str:
-    """(H, W) as the image will be shown, or why the file cannot be read; ``whole``: decode it to find out."""
-    Image, ImageOps = pillow()
+def _check(path: Path, look: Look, whole: bool) -> tuple[int, int] | str:
+    """(H, W) as the image will be shown, or why it cannot be used; ``whole``: decode it to find out."""
     try:
-        with open(path, "rb") as file, Image.open(file) as image:
-            # What the header of a TIFF says of its orientation depends on the version of Pillow.
-            if whole or image.format == "TIFF":
-                width, height = ImageOps.exif_transpose(image).size
-                return height, width
-            width, height = image.size
-            # Of a PNG without this entry, getexif would decode the whole image to look for it behind.
-            known = image.format != "PNG" or "exif" in image.info
-            turned = known and image.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
-    except Exception as error:  # as in _collect
+        size = _size(path, whole)
+    except Exception as error:  # as in _read
         return _reason(error)
+    return (_too_small(look.resized(size), look.crop) if look.crop else None) or size
+
+
+def _size(path: Path, whole: bool) -> tuple[int, int]:
+    Image, ImageOps = pillow()
+    with open(path, "rb") as file, Image.open(file) as image:
+        # What the header of a TIFF says of its orientation depends on the version of Pillow.
+        if whole or image.format == "TIFF":
+            width, height = ImageOps.exif_transpose(image).size
+            return height, width
+        width, height = image.size
+        # Of a PNG without this entry, getexif would decode the whole image to look for it behind.
+        known = image.format != "PNG" or "exif" in image.info
+        turned = known and image.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
     return (width, height) if turned else (height, width)
 
 
@@ -215,7 +255,7 @@ def _common_size(good: Sequence[tuple[Path, tuple[int, int]]]) -> tuple[int, int
     raise DataError(
         f"The {len(good)} images have {len(sizes)} different sizes: {sizes[usual]} are {usual[0]}x{usual[1]} "
         f"(height x width), but {printable(path)} is {other[0]}x{other[1]}. "
-        f"Pass --shape H W to resize them all, for example --shape {usual[0]} {usual[1]}."
+        f"Pass --shape H W to resize them all, for example --shape {usual[0]} {usual[1]}, or --crop H W."
     )
 
 
@@ -225,7 +265,3 @@ def _reason(error: Exception) -> str:
     if type(error).__name__ == "UnidentifiedImageError":
         return "not an image that Pillow can read"
     return str(error) or type(error).__name__
-
-
-def _unreadable(error: OSError) -> None:
-    raise DataError(f"Cannot list the folder {printable(error.filename)}: {error.strerror}.") from error

@@ -4,53 +4,76 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from groupscat.data import arrays, images
+from groupscat.data import arrays, audio, find, images
 from groupscat.data.progress import Progress
-from groupscat.data.source import Source, printable
-from groupscat.errors import ArgumentError, DataError
+from groupscat.data.source import Source
+from groupscat.errors import ArgumentError
+
+#: The options of each kind of input, as keywords of :func:`open_source` and as options.
+OPTIONS: dict[find.Kind, dict[str, str]] = {
+    "images": {"colour": "--grey, --rgb and --yuv", "shape": "--shape", "crop": "--crop"},
+    "recordings": {"channels": "--channels", "length": "--length"},
+    "arrays": {"key": "--key"},
+}
 
 
 def open_source(
     inputs: Sequence[str | Path],
     *,
+    files_from: str | Path | None = None,
     key: str | None = None,
     colour: images.Colour | None = None,
     shape: tuple[int, int] | None = None,
+    crop: tuple[int, int] | None = None,
+    rate: float | None = None,
+    channels: audio.Channels | None = None,
+    length: int | float | None = None,
     skip_bad: bool = False,
     progress: Progress | None = None,
+    checked: bool = False,
 ) -> Source:
-    """A source of the signals in ``inputs``: folders of images, image files, or ``.npy``/``.npz`` files.
+    """A source of the signals in ``inputs``: folders of images or of recordings, files of either, arrays
+    (``.npy``, ``.npz``, Zarr), ``@list.txt`` for the files named in a list.
 
     Parameters
     ----------
-    key : the array to take from an ``.npz``. colour, shape : see :class:`ImageSource`; images only.
+    files_from : another list of files; see :func:`groupscat.data.find.expand`.
+    key : the array to take from an ``.npz`` or a Zarr group. colour, shape, crop : see
+        :class:`~groupscat.data.images.Look`. rate, channels, length : see
+        :class:`~groupscat.data.audio.Listen`; arrays and images do not use the rate.
+    checked : every file has been decoded before, in a run that is taken up again.
 
     Raises
     ------
     DataError : an input does not exist or cannot be read.
-    ArgumentError : images and arrays are mixed, or an option belongs to the other kind.
+    ArgumentError : kinds of inputs are mixed, or an option belongs to another kind.
     """
-    files: list[Path] = []
-    stored: list[Path] = []
-    for path in map(Path, inputs):
-        if path.is_dir():
-            files += images.find_images(path)
-        elif not path.exists():
-            raise DataError(f"{printable(path)}: no such file or folder.")
-        elif path.suffix.lower() in arrays.EXTENSIONS:
-            stored.append(path)
-        else:
-            files.append(path)
-    if files and stored:
-        raise ArgumentError(
-            f"The inputs mix images ({printable(files[0])}) and arrays ({printable(stored[0])}); "
-            "run them apart."
-        )
-    if stored:
-        if shape is not None or colour is not None:
-            raise ArgumentError("--shape, --grey and --rgb are for images; arrays are taken as they are.")
-        return arrays.ArraySource(stored, key, skip_bad)
-    if key is not None:
-        raise ArgumentError(f"--key {key} names an array of an .npz file; the inputs are images.")
-    return images.ImageSource(files, colour or "grey", shape, skip_bad, progress)
+    kind, found = find.find(find.expand(inputs, files_from))
+    given: dict[str, Any] = {
+        "key": key,
+        "colour": colour,
+        "shape": shape,
+        "crop": crop,
+        "channels": channels,
+        "length": length,
+    }
+    for other, options in OPTIONS.items():
+        for name, option in options.items():
+            if other != kind and given[name] is not None:
+                raise ArgumentError(f"{option}: for {other}; the inputs are {kind}.")
+    paths = [item.path for item in found]
+    if kind == "arrays":
+        return arrays.ArraySource(paths, key, skip_bad)
+    source: images.ImageSource | audio.AudioSource
+    if kind == "images":
+        look = images.Look(colour or "grey", shape, crop)
+        source = images.ImageSource(paths, look, skip_bad, progress, checked)
+    else:
+        listen = audio.Listen(rate, channels or "mix", length)
+        source = audio.AudioSource(paths, listen, skip_bad, progress, checked)
+    folders = find.classes(found)
+    if folders is not None:
+        source.labels["folder"] = folders[source.kept]
+    return source

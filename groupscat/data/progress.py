@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 #: Seconds between updates on a terminal, and in a log, which is to get a line now and then.
 INTERVAL, LOG_INTERVAL = 0.1, 10.0
+
+
+class Counter:
+    """Shows nothing of a number of signals."""
+
+    def begin(self, done: int) -> None:
+        """So many were done before, by an interrupted run: they do not count for the rate."""
+
+    def advance(self, count: int) -> None:
+        """So many more are done."""
 
 
 class Progress:
@@ -19,9 +29,9 @@ class Progress:
         return items
 
     @contextlib.contextmanager
-    def counter(self, total: int, unit: str) -> Iterator[Callable[[int], object]]:
-        """A function to be called with the number of signals done since the last call."""
-        yield lambda count: None
+    def counter(self, total: int, unit: str) -> Iterator[Counter]:
+        """What is to be told of the signals that are done."""
+        yield Counter()
 
 
 class Bars(Progress):
@@ -46,6 +56,18 @@ class Bars(Progress):
         return bar
 
     @contextlib.contextmanager
-    def counter(self, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    def counter(self, total: int, unit: str) -> Iterator[Counter]:
         with self._tqdm(total=total, desc="scattering", unit=f" {unit}s", **self._options) as bar:
-            yield bar.update
+            yield _Bar(bar)
+
+
+class _Bar(Counter):
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def begin(self, done: int) -> None:
+        self._bar.initial = self._bar.n = done
+        self._bar.refresh()
+
+    def advance(self, count: int) -> None:
+        self._bar.update(count)

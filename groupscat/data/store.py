@@ -33,8 +33,8 @@ class FeatureStore:
 
     Attributes
     ----------
-    features : (n, *channels, *paths and grid): a NumPy array, mapped from the disk where it is large, or a
-        Zarr array, which reads what is sliced.
+    features : (n, *channels, *paths and grid): a NumPy array, mapped from the disk where it is large, or
+        a :class:`StoredArray`, which reads what is sliced.
     names : one per row. labels : 1-D arrays of n elements. config : how the features were computed.
     paths : columns of the table of paths, one row per coefficient. version : of groupscat, that wrote it.
     skipped : inputs that were left out, and why.
@@ -50,6 +50,37 @@ class FeatureStore:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+class StoredArray:
+    """An array in a Zarr store: what is sliced is read. ``chunks``: the shape of what is stored together."""
+
+    def __init__(self, array: Any, name: str) -> None:
+        self._array, self._name = array, name
+        self.shape: tuple[int, ...] = tuple(array.shape)
+        self.chunks: tuple[int, ...] = tuple(array.chunks)
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        """As a NumPy array.
+
+        Raises
+        ------
+        DataError : what is stored is damaged.
+        """
+        try:
+            return np.asarray(self._array[key])
+        except IndexError:  # how a loop over an array ends
+            raise
+        except Exception as error:  # as in open_zarr
+            raise DataError(f"Cannot read the features in {self._name}: {reason(error)}.") from error
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype)
 
 
 def read_features(path: str | Path) -> FeatureStore:
@@ -167,14 +198,16 @@ def _read_zarr(path: Path) -> FeatureStore:
         raise DataError(
             f"{name} is damaged: {missing} of {features.nchunks} chunks of its features are missing."
         )
-    arrays["features"] = features
+    arrays["features"] = StoredArray(features, name)
     return _assembled(arrays, dict(about["config"]), str(about["version"]), name)
 
 
 def _plain(array: Any) -> NDArray[Any]:
     """Text as NumPy's own type of fixed width, which everything understands."""
     values = np.asarray(array)
-    return values.astype(np.str_) if values.dtype.kind in "TO" else values
+    if values.dtype.kind not in "TO":
+        return values
+    return np.array(values.tolist(), dtype=np.str_).reshape(values.shape)
 
 
 def _require(found: Any, name: str) -> None:

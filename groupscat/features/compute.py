@@ -1,0 +1,59 @@
+"""Batches of signals through an operator on a backend, in this process or in several."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from groupscat.backend import Backend, get_backend
+from groupscat.data import Source
+from groupscat.scattering.operator import Operator
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to compute: backend and device, element type, signals per batch (None: by memory), processes."""
+
+    backend: Backend
+    device: str | None = None
+    dtype: str = "float32"
+    size: int | None = None
+    workers: int = 1
+
+    def __reduce__(self) -> Any:  # another process has a backend of its own
+        values = (self.backend.name, self.device, self.dtype, self.size, self.workers)
+        return _run_named, values
+
+
+def _run_named(name: str, *values: Any) -> Run:
+    return Run(get_backend(name), *values)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Features of a batch (b, ...), None where b = 0, the positions of its signals, and those left out."""
+
+    features: NDArray[Any] | None
+    rows: Sequence[int]
+    bad: tuple[tuple[int, str], ...]
+
+
+def results(
+    operator: Operator, source: Source, run: Run, size: int, first: int = 0, step: int = 1
+) -> Generator[Result, None, None]:
+    """The batches ``first``, ``first + step`` … of ``size`` signals, transformed in this process.
+
+    Raises
+    ------
+    DataError : a signal cannot be used. DeviceError : the backend has no such device.
+    """
+    kind = {"float32": "complex64", "float64": "complex128"}[run.dtype] if source.is_complex else run.dtype
+    for batch in source.batches(size, run.dtype, first, step):
+        features = None
+        if batch.rows:
+            x = run.backend.put(batch.values, kind, run.device)
+            features = run.backend.to_numpy(operator(x))
+        yield Result(features, batch.rows, batch.bad)
