@@ -219,6 +219,6 @@ def test_escaping_of_docstrings(monkeypatch: pytest.MonkeyPatch) -> None:
     import docstrings
 
     assert docstrings.escape("|x| of (*shape) in ``*a``, b_") == r"\|x\| of (\*shape) in ``*a``, b\_"
-    lines = ["Title.", "", "Parameters", "----------", "J, L,", "    Q : a |b|.", "T : c", "    d."]
-    wanted = ["J, L, Q", r"    a \|b\|.", "T", "    c", "    d."]
+    lines = ["Title.", "", "Parameters", "----------", "J, L,", "    Q : a |b|.", "T : c. U : d,", "    e."]
+    wanted = ["J, L, Q", r"    a \|b\|.", "T", "    c.", "U", "    d,", "    e."]
     assert docstrings.convert(lines)[4:] == wanted

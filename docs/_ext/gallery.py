@@ -61,6 +61,7 @@ class Entry:
                 f"```{{image}} {self.picture.name}",
                 f":alt: {self.title}",
                 ":class: gallery-picture",
+                f":target: ../_images/{self.picture.name}",
                 "```",
                 "",
                 f"```{{literalinclude}} {name}",
@@ -68,7 +69,7 @@ class Entry:
                 f":lines: {self.first_line}-",
                 "```",
                 "",
-                f"{{download}}`{name} <{name}>`",
+                f"{{download}}`Download {name} <{name}>`",
                 "",
             ]
         )

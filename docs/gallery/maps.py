@@ -1,8 +1,8 @@
 """Coefficients in space
 
 The coefficients of order 0 and 1 keep a coarse grid, one sample every 2^J pixels. Each small picture shows
-where in the image one wavelet found something: at 90° the eaves of the roofs, at 0° the columns, nothing
-anywhere in the sky. Pictures share one colour scale, whose steps are finer near 0.
+where in the image one wavelet found something: at j = 0 and 22° the ribs of the tiles, at j = 2 and 90° the
+eaves of the roofs, next to nothing in the sky. Pictures share one colour scale, whose steps are finer near 0.
 """
 
 from matplotlib.figure import Figure

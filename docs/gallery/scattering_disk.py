@@ -4,7 +4,8 @@ All coefficients of orders 1 and 2 of one image, averaged over space and put whe
 the frequency plane. A ring is a scale, fine scales are outside; a sector is a direction. At order 2 each cell
 (j₁, θ₁) is divided along the radius by j₂ and along the angle by θ₂.
 
-The roofs of the picture oscillate mostly along the vertical, and so does the disk of order 1.
+Near the middle, at coarse scales, the disk of order 1 is brightest at 90°: the stacked roofs repeat along the
+vertical. Outside, at fine scales, it is brightest near 0°: the ribs of tiles and the railings.
 """
 
 from matplotlib.figure import Figure

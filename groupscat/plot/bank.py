@@ -66,7 +66,7 @@ def _filters_2d(S: Scattering, figure: Figure | None) -> Figure:
     # A real wave runs both ways; only complex input tells a direction from its opposite.
     period = 360 if S.complex_input else 180
     angles = [round(math.degrees(direction(w.xi)), 6) % period for w in _oriented(S)]
-    figure = new_figure(figure, 1.2 * (count + 1) + 0.8, 1.35 * len(rows) + 0.8)
+    figure = new_figure(figure, 0.95 * (count + 1) + 0.8, 1.1 * len(rows) + 0.9)
     panels = figure.subplots(len(rows), count + 1, squeeze=False)
     for ax in panels.flat:
         ax.set(xticks=[], yticks=[])

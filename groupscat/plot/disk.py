@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Radius of the part of the disk that φ covers, in rings.
 INSIDE = 0.6
 #: Steps between the labels of a horizontal colour bar, at most: more of them touch each other.
-TICKS = 4
+TICKS = 3
 
 
 def scattering_disk(
@@ -49,7 +49,7 @@ def scattering_disk(
     if not orders:
         raise ArgumentError("scattering_disk needs paths of order 1; this operator has max_order=0.")
     count = len(orders) + (image is not None)
-    figure = new_figure(figure, 4.2 * count, 4.3)
+    figure = new_figure(figure, 3.4 * count, 3.9)
     place = 1
     if image is not None:
         ax = figure.add_subplot(1, count, place)
@@ -83,16 +83,16 @@ def _disk(S: Scattering, values: NDArray[Any], order: int, ax: Any) -> None:
     ax.grid(visible=False)
     ax.set(ylim=(0, INSIDE + rings), yticks=[])
     ax.set_title(
-        f"order {order}" + (", cells (j₁, θ₁) divided by (j₂, θ₂)" if order == 2 else ""), fontsize=10
+        f"order {order}" + (": cells (j₁, θ₁) divided by (j₂, θ₂)" if order == 2 else ""), fontsize=9
     )
     name = "j" if order == 1 else "j₁"
     for j in range(rings):
         circle = np.linspace(0, 2 * math.pi, 181)
         ax.plot(circle, np.full(181, INSIDE + j), color="0.6", lw=0.5)
         label = ax.text(
-            math.pi / 2, INSIDE + rings - j - 0.5, f"{name} = {j}", ha="center", va="center", fontsize=8
+            math.pi / 2, INSIDE + rings - j - 0.5, f"{name} = {j}", ha="center", va="center", fontsize=7
         )
-        label.set(color="white", path_effects=[withStroke(linewidth=2, foreground="black")])
+        label.set(color="white", path_effects=[withStroke(linewidth=1.5, foreground="black")])
     _colour_bar(drawn, ax, "mean coefficient, units of the image")
 
 

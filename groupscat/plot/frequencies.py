@@ -60,8 +60,22 @@ def frequency_axis(S: Scattering, ax: Axes, lowest: float) -> None:
     if S.complex_input:
         ax.set_xlim(-rate / 2, rate / 2)
     else:
-        ax.set_xscale("log", base=2 if S.sampling_rate is None else 10)
+        logarithmic(S, ax, "x")
         ax.set_xlim(lowest / 4 * rate, rate / 2)
+
+
+def logarithmic(S: Scattering, ax: Axes, name: str) -> None:
+    """Make the axis "x" or "y" logarithmic: powers of two of cycles/sample, plain numbers of Hz."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    scale, axis = (ax.set_xscale, ax.xaxis) if name == "x" else (ax.set_yscale, ax.yaxis)
+    if S.sampling_rate is None:
+        scale("log", base=2)
+        return
+    scale("log")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def frequency_label(S: Scattering) -> str:

@@ -43,7 +43,7 @@ def maps(S: Scattering, y: Array, figure: Figure | None = None) -> Figure:
         raise ArgumentError("maps needs paths of order 1; this operator has max_order=0.")
     scales = sorted({S.paths[k].j[0] for k in rows})
     columns = max(sum(S.paths[k].j[0] == j for k in rows) for j in scales)
-    figure = new_figure(figure, 1.15 * (columns + 1) + 1.0, 1.25 * len(scales) + 0.6)
+    figure = new_figure(figure, 0.95 * (columns + 1) + 1.0, 1.0 * len(scales) + 0.7)
     panels = figure.subplots(len(scales), columns + 1, squeeze=False)
     for ax in panels.flat:
         ax.set(xticks=[], yticks=[])

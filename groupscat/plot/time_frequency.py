@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from groupscat.backend import Array
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.plot.figures import POSITIVE, averaged, check_dimension, new_figure, on_host, one_signal
-from groupscat.plot.frequencies import frequency_label
+from groupscat.plot.frequencies import frequency_label, logarithmic
 from groupscat.scattering import Scattering
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def scalogram(
         times, _edges(centres), picture, cmap=POSITIVE, vmin=-80 if db else 0, vmax=0 if db else None
     )
     if (centres > 0).all():
-        ax.set_yscale("log", base=2 if S.sampling_rate is None else 10)
+        logarithmic(S, ax, "y")
     ax.set(
         xlabel="time, samples" if S.sampling_rate is None else "time, s",
         ylabel=frequency_label(S),
@@ -132,7 +132,7 @@ def modulations(S: Scattering, y: Array, figure: Figure | None = None) -> Figure
         ax.set_xlim(edges[0][loud[0]], edges[0][loud[-1] + 1])
     for axis, frequencies in (("x", carriers), ("y", rhythms)):
         if min(frequencies) > 0:
-            getattr(ax, f"set_{axis}scale")("log", base=2 if S.sampling_rate is None else 10)
+            logarithmic(S, ax, axis)
     unit = frequency_label(S).removeprefix("frequency, ")
     ax.set(xlabel=f"carrier (order 1), {unit}", ylabel=f"modulation (order 2), {unit}")
     figure.colorbar(drawn, ax=ax, label="order 2 / order 1")

@@ -27,7 +27,7 @@ def filters_3d(S: Scattering, figure: Figure | None) -> Figure:
         spaces = np.fft.fftshift(S.filters.psi_space(1).real, axes=(1, 2, 3))
         psi = [spaces[k] for k, w in enumerate(S.bank.wavelets(1)) if w.j == S.J - 1]
         low = np.fft.fftshift(S.filters.phi_space())
-    figure = new_figure(figure, 1.2 * (len(psi) + 1) + 0.8, 4.8)
+    figure = new_figure(figure, 1.1 * (len(psi) + 1) + 0.8, 4.4)
     panels = figure.subplots(len(PLANES), len(psi) + 1, squeeze=False)
     for row, (plane, axis) in enumerate(PLANES.items()):
         cut = windowed([_middle(w, axis) for w in psi])
@@ -39,8 +39,8 @@ def filters_3d(S: Scattering, figure: Figure | None) -> Figure:
         ax.set_title(f"θ = {k - 1}" if k else "φ", fontsize=9)
     size = cut[0].shape[0]
     figure.suptitle(
-        f"φ and the real parts of the wavelets of scale j = {S.J - 1} in the planes through their middle "
-        f"({size} × {size} voxels)",
+        f"φ and the real parts of the wavelets of scale j = {S.J - 1}\n"
+        f"in the planes through their middle, {size} × {size} voxels",
         fontsize=11,
     )
     return figure
