@@ -13,7 +13,6 @@ from typing import Any
 from groupscat.data.source import printable
 from groupscat.errors import ArgumentError, DataError
 
-
 #: Options that stand in the configuration of a file of features itself.
 APART = ("backend", "device", "dtype", "batch_size")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -110,7 +111,10 @@ class ZarrRows:
                 self._old = None
             else:
                 with open(self._rest_file, "wb") as file:
-                    np.save(file, self._rest, allow_pickle=False)
+                    # By way of the memory: NumPy's own writing does not say what the system refused.
+                    buffer = io.BytesIO()
+                    np.save(buffer, self._rest, allow_pickle=False)
+                    file.write(buffer.getbuffer())
                     file.flush()
                     os.fsync(file.fileno())
         return {"chunks": self._chunks, "rest": self._rest_file.name if self._rest_file else None}
