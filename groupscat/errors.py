@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 
 class GroupscatError(Exception):
     """Base of every error that groupscat raises on purpose."""
 
     # Not that of ValueError …: frameworks that compile Python code (TensorFlow's AutoGraph) raise an error
     # anew, with the place in the user's code, only if it is made like any other.
-    __init__ = Exception.__init__
+    if not TYPE_CHECKING:
+        __init__ = Exception.__init__
 
 
 class ArgumentError(GroupscatError, ValueError):
