@@ -344,7 +344,8 @@ class TestRefused:
         ]:
             with pytest.raises(DataError, match=message):
                 model.predict(dataclasses.replace(store, config=config | change))
-        moved = config | {"backend": "torch", "device": "cuda", "inputs": {"paths": ["elsewhere"], "digest": "0"}}
+        elsewhere = {"paths": ["elsewhere"], "digest": "0"}
+        moved = config | {"backend": "torch", "device": "cuda", "inputs": elsewhere}
         model.check(dataclasses.replace(store, config=moved))
         paths = store.paths | {"j": store.paths["j"] + 1}
         with pytest.raises(DataError, match="table of paths"):

@@ -16,7 +16,7 @@ from groupscat.backend import Backend
 from groupscat.classify.model import Model
 from groupscat.classify.rows import Rows, flat_features, leading_axes
 from groupscat.data import open_source
-from groupscat.data.progress import Progress
+from groupscat.data.progress import Counter, Progress
 from groupscat.data.source import Source
 from groupscat.errors import DataError
 
@@ -53,10 +53,10 @@ def source_of(model: Model, inputs: Sequence[str | Path], skip_bad: bool, progre
 
 
 def predict_source(
-    model: Model, source: Source, backend: Backend, device: str | None = None, counter: Any = None
+    model: Model, source: Source, backend: Backend, device: str | None = None, counter: Counter | None = None
 ) -> tuple[list[str], NDArray[Any]]:
     """Names and classes of the good signals of a source, a batch at a time; ``counter`` is told of each."""
-    advance = getattr(counter, "advance", counter)
+    counter = counter or Counter()
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in model.config["arguments"].items()}
     S = getattr(gs, model.config["transform"])(**arguments)
     dtype = model.config.get("dtype", "float32")
@@ -73,8 +73,7 @@ def predict_source(
         batch_names = [source.names[row] for row in batch.rows]
         found.append(model.predict_rows(Rows(X, batch_names, len(S.paths))))
         names += batch_names
-        if advance is not None:
-            advance(len(batch.rows))
+        counter.advance(len(batch.rows))
     if not found:
         raise DataError(f"None of the {source.unit}s can be used.")
     return names, np.concatenate(found)
