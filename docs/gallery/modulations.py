@@ -16,9 +16,10 @@ RATE = 8000
 
 def draw() -> Figure:
     t = np.arange(4 * RATE) / RATE
-    x = sum(
-        (1 + 0.9 * np.cos(2 * np.pi * 3 * 2**k * t)) * np.cos(2 * np.pi * 200 * 2**k * t) for k in range(5)
-    )
+    x = np.zeros(len(t))
+    for octave in 2 ** np.arange(5):
+        loudness = 1 + 0.9 * np.cos(2 * np.pi * 3 * octave * t)
+        x += loudness * np.cos(2 * np.pi * 200 * octave * t)
     S = gs.Scattering1D(J=11, shape=len(t), Q=8, T="global", sampling_rate=RATE)
     return plot.modulations(S, S(x))
 
