@@ -17,8 +17,11 @@ from groupscat.data.source import Batch, Skipped, Source, printable
 from groupscat.errors import ArgumentError, DataError
 
 Colour = Literal["grey", "rgb", "yuv"]
-#: Y, U, V of R, G, B as in ITU-R 601 (PAL): Y in [0, 1], U within ±.436, V within ±.615.
-YUV = np.array([[0.299, 0.587, 0.114], [-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
+LUMA = np.array([0.299, 0.587, 0.114])
+#: Y, U, V of R, G, B as in ITU-R 601 (PAL): Y in [0, 1], U ∝ B − Y within ±.436, V ∝ R − Y within ±.615.
+YUV = np.array(
+    [LUMA, 0.436 / (1 - 0.114) * (np.eye(3)[2] - LUMA), 0.615 / (1 - 0.299) * (np.eye(3)[0] - LUMA)]
+)
 EXTENSIONS = (
     ".png",
     ".jpg",

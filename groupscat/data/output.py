@@ -17,7 +17,8 @@ from groupscat.data.npz import NpzRows
 from groupscat.data.part import Entry, Layout, Part, differing_keys, sync_folder
 from groupscat.data.source import printable
 from groupscat.data.store import read_features
-from groupscat.data.zarr_store import ZarrRows, zarr_module
+from groupscat.data.stored import zarr_module
+from groupscat.data.zarr_store import ZarrRows
 from groupscat.errors import ArgumentError, DataError
 
 

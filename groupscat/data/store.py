@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from groupscat.data.arrays import DAMAGED, reason
 from groupscat.data.source import Skipped, printable
+from groupscat.data.stored import ATTRIBUTE, DAMAGED, array_header, open_zarr, plain, reason
 from groupscat.errors import DataError
 
 #: Arrays that every file of features holds besides labels and ``path_*``; labels of the same name get the
@@ -23,8 +22,6 @@ OWN = ("features", "names", "skipped", "skipped_reasons", "config", "version")
 #: Larger features of an ``.npz`` are mapped instead of loaded, bytes.
 LOADED_BYTES = 64 << 20
 COPY_BYTES = 1 << 22
-#: The attribute of a Zarr store's root group that says what it is and whether it is complete.
-ATTRIBUTE = "groupscat"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,23 +116,6 @@ def part_of(output: Path) -> Path:
     return output.with_name(f".{output.name}.part")
 
 
-def open_zarr(path: Path) -> Any:
-    """The group or array stored in a folder, to read only.
-
-    Raises
-    ------
-    DataError : there is none. ImportError : zarr is not installed; the message names the extra.
-    """
-    try:
-        import zarr
-    except ImportError as error:
-        raise ImportError('Zarr stores need zarr: pip install "groupscat[zarr]"') from error
-    try:
-        return zarr.open(path, mode="r")
-    except Exception as error:  # zarr raises many kinds of error for what is damaged
-        raise DataError(f"Cannot read {printable(path)} as a Zarr store: {reason(error)}.") from error
-
-
 def _read_npz(path: Path) -> FeatureStore:
     name = printable(path)
     try:
@@ -166,11 +146,9 @@ def _map(path: Path, member: zipfile.ZipInfo) -> NDArray[Any]:
         file.seek(member.header_offset + 26)  # lengths of the name and of the extra field, then these two
         name, extra = np.frombuffer(file.read(4), "<u2").tolist()
         file.seek(name + extra, 1)
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-        order: Any = "F" if fortran else "C"
-        return np.memmap(path, dtype, "r", file.tell(), shape, order)
+        header = array_header(file)
+        order: Any = "F" if header.fortran else "C"
+        return np.memmap(path, header.dtype, "r", file.tell(), header.shape, order)
 
 
 def _read_zarr(path: Path) -> FeatureStore:
@@ -188,7 +166,7 @@ def _read_zarr(path: Path) -> FeatureStore:
         stored = dict(group.arrays())
         _require({*stored, "config", "version"}, name)
         features = stored.pop("features")
-        arrays: dict[str, Any] = {key: _plain(array[...]) for key, array in stored.items()}
+        arrays: dict[str, Any] = {key: plain(array[...]) for key, array in stored.items()}
         missing = features.nchunks - features.nchunks_initialized
     except DataError:
         raise
@@ -200,14 +178,6 @@ def _read_zarr(path: Path) -> FeatureStore:
         )
     arrays["features"] = StoredArray(features, name)
     return _assembled(arrays, dict(about["config"]), str(about["version"]), name)
-
-
-def _plain(array: Any) -> NDArray[Any]:
-    """Text as NumPy's own type of fixed width, which everything understands."""
-    values = np.asarray(array)
-    if values.dtype.kind not in "TO":
-        return values
-    return np.array(values.tolist(), dtype=np.str_).reshape(values.shape)
 
 
 def _require(found: Any, name: str) -> None:

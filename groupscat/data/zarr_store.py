@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.data.part import Layout, sync_folder
-from groupscat.data.store import ATTRIBUTE
+from groupscat.data.stored import ATTRIBUTE, zarr_module
 from groupscat.errors import DataError
 
 
@@ -157,22 +157,6 @@ class ZarrRows:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def zarr_module() -> Any:
-    """The zarr module.
-
-    Raises
-    ------
-    ImportError : it is not installed, or too old; the message names the extra.
-    """
-    try:
-        import zarr
-    except ImportError as error:
-        raise ImportError('Zarr stores need zarr: pip install "groupscat[zarr]"') from error
-    if int(zarr.__version__.split(".")[0]) < 3:
-        raise ImportError(f'zarr {zarr.__version__} is too old: pip install "groupscat[zarr]"')
-    return zarr
 
 
 def _sync_tree(folder: Path) -> None:
