@@ -381,6 +381,7 @@ def test_version_and_help(run):
 )
 def test_nothing_optional_is_imported(module):
     names = ["torch", "tensorflow", "cupy", "jax", "keras", "matplotlib", "sklearn", "PIL", "tqdm", "pandas"]
+    names += ["soundfile", "zarr", "scipy.signal"]
     code = f"import sys, {module}; print([n for n in {names} if n in sys.modules])"
     environment = {k: v for k, v in os.environ.items() if k != "GROUPSCAT_BACKEND"}
     done = subprocess.run(

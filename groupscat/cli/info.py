@@ -20,6 +20,8 @@ from groupscat.errors import DeviceError
 OPTIONAL = {
     "pillow": "io",
     "tqdm": "io",
+    "soundfile": "audio",
+    "zarr": "zarr",
     "matplotlib": "plot",
     "scikit-learn": "sklearn",
     "skops": "sklearn",

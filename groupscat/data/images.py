@@ -130,7 +130,7 @@ class ImageSource(Source):
         if not good:
             raise DataError(f"None of the {len(paths)} images can be read, for example {self.skipped[0]}.")
         self._size = look.size or _common_size(good)
-        self.about |= {"colour": look.colour, "resized": look.shape is not None}
+        self.about |= {"colour": look.colour, "shape": look.shape, "crop": look.crop}
         self.kept = [k for k, size in enumerate(headers) if isinstance(size, tuple)]
         self._paths = [path for path, _ in good]
         self.names = tuple(printable(path) for path in self._paths)

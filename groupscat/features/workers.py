@@ -22,7 +22,9 @@ from groupscat.features.compute import Result, Run, results
 from groupscat.scattering.operator import Operator
 
 #: What numerical libraries take their number of threads from.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+#: The same of NumPy's BLAS, whose products are too small here to gain from more than one.
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 #: Seconds a process gets to end on its own.
 PATIENCE = 5.0
 
@@ -133,8 +135,9 @@ def _share(count: int) -> Iterator[list[set[int]]]:
         every = list(range(os.cpu_count() or 1))
     per = max(1, len(every) // count)
     cores = [{every[(w * per + k) % len(every)] for k in range(per)} for w in range(count)]
-    added = [name for name in THREADS if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, str(per)))
+    wanted = dict.fromkeys(THREADS, str(per)) | dict.fromkeys(BLAS_THREADS, "1")
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
     # What is ignored at its start a process ignores: Ctrl-C, which reaches every process of a terminal, must
     # not end one in the middle of its imports.
     main = threading.current_thread() is threading.main_thread()
