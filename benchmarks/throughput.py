@@ -4,8 +4,8 @@
 
 A few hundred distinct images, cycled through by a list of files, are read, decoded, transformed and written
 to a Zarr store, which is removed afterwards. The memory is that of all processes of the run, sampled all the
-time (their proportional set size: shared pages count once); its maximum early and late in the run says whether
-it grows with the number of images. Linux only.
+time (their proportional set size: shared pages count once); its maximum early and late in the run says
+whether it grows with the number of images. Linux only.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from groupscat.errors import DeviceError
 OPTIONAL = {
     "pillow": "io",
     "tqdm": "io",
+    "threadpoolctl": "io",
     "soundfile": "audio",
     "zarr": "zarr",
     "matplotlib": "plot",
