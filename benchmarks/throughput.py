@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.machine import machine
+from benchmarks.report import facts, write_chapter
 from benchmarks.tables import mebibytes, table
 
 #: Seconds between two looks at the memory.
@@ -109,7 +109,7 @@ def memory_of(session: int) -> int:
     return total
 
 
-def report(outcomes: list[Outcome], images: int) -> str:
+def table_of(outcomes: list[Outcome], images: int) -> str:
     """The table of all runs."""
     rows = [
         [
@@ -138,6 +138,7 @@ def main() -> None:
     parser.add_argument("--T", help="global writes averages only (default: 2^J: .7 MB per image of 224²)")
     parser.add_argument("--batch-size", default="32")
     parser.add_argument("--folder", help="where to write (default: that of temporary files)")
+    parser.add_argument("--report", action="store_true", help="write the table into benchmarks/report.md")
     arguments = parser.parse_args()
     options = ["-J", arguments.J, "--batch-size", arguments.batch_size]
     if arguments.T:
@@ -148,13 +149,20 @@ def main() -> None:
         cycled = [str(paths[k % len(paths)]) for k in range(arguments.images)]
         (folder / "list.txt").write_text("\n".join(cycled), encoding="utf-8")
         outcomes = [run(folder, workers, options) for workers in arguments.workers]
-    print(
-        f"{arguments.images} images of {arguments.side}x{arguments.side}, grey, options {' '.join(options)}; "
-        "from starting the command to its end.\n"
+    command = f"benchmarks.throughput --images {arguments.images} --side {arguments.side}"
+    text = "\n\n".join(
+        [
+            facts(command + (f" --T {arguments.T}" if arguments.T else "") + " --report" * arguments.report),
+            f"`groupscat features`: {arguments.images} images of {arguments.side}×{arguments.side} (JPEG, "
+            f"{min(DISTINCT, arguments.images)} distinct ones cycled through), grey, options "
+            f"`{' '.join(options)}`, to a Zarr store; from starting the command to its end. Memory of all its "
+            "processes.",
+            table_of(outcomes, arguments.images),
+        ]
     )
-    print(report(outcomes, arguments.images))
-    print()
-    print(table(["machine", ""], [[key, value] for key, value in machine().items()]))
+    print(text)
+    if arguments.report:
+        write_chapter("Throughput", text)
 
 
 if __name__ == "__main__":
