@@ -155,8 +155,8 @@ def main() -> None:
             facts(command + (f" --T {arguments.T}" if arguments.T else "") + " --report" * arguments.report),
             f"`groupscat features`: {arguments.images} images of {arguments.side}×{arguments.side} (JPEG, "
             f"{min(DISTINCT, arguments.images)} distinct ones cycled through), grey, options "
-            f"`{' '.join(options)}`, to a Zarr store; from starting the command to its end. Memory of all its "
-            "processes.",
+            f"`{' '.join(options)}`, to a Zarr store; from starting the command to its end. Memory of all "
+            "its processes.",
             table_of(outcomes, arguments.images),
         ]
     )

@@ -254,6 +254,17 @@ class TestResume:
         assert status == 2
         assert "the inputs differ" in err
 
+    def test_a_change_inside_a_zarr_array_is_noticed(self, tmp_path, run, monkeypatch):
+        zarr = pytest.importorskip("zarr")
+        zarr.create_array(tmp_path / "x.zarr", data=np.ones((8, 64)), chunks=(2, 64))
+        command = [tmp_path / "x.zarr", "-o", tmp_path / "y.npz", "--batch-size", 2, "-q"]
+        assert self.interrupted(run, monkeypatch, 2, *command)[0] == 130
+        chunk = max(p for p in (tmp_path / "x.zarr").rglob("*") if p.is_file() and "c" in p.parts)
+        os.utime(chunk, ns=(0, chunk.stat().st_mtime_ns + 10**9))
+        status, _, err = run("features", *command, "--resume")
+        assert status == 2
+        assert "x.zarr has changed" in err
+
     def test_a_bad_signal_far_on_is_left_out_by_resuming(self, tmp_path, run):
         x = np.ones((9, 64))
         x[6, 0] = np.nan

@@ -152,12 +152,14 @@ class Source(ABC):
     def fingerprint(self) -> Iterator[str]:
         """Size in bytes, time of modification in ns and name of every file, each a line of JSON.
 
-        Of a folder (a Zarr array) these are the folder's own.
+        Of a folder (a Zarr array) these are the sum and the latest of all files in it.
         """
         for path in self.files:
             try:
-                state = os.stat(path)
-                yield json.dumps([state.st_size, state.st_mtime_ns, printable(path)])
+                inside = [path, *(p for p in Path(path).rglob("*") if p.is_file())]
+                states = [os.stat(p) for p in inside]
+                size, time = sum(s.st_size for s in states), max(s.st_mtime_ns for s in states)
+                yield json.dumps([size, time, printable(path)])
             except OSError as error:
                 yield json.dumps([None, None, printable(path), error.strerror])
 
