@@ -85,7 +85,7 @@ def execute(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, subtests:
                 skipped = True
                 pytest.skip("; ".join(OPTIONAL[name] for name in absent))
             # Line numbers in a traceback are those of the page.
-            code = compile("\n" * block.line + block.text, str(page), "exec")
+            code = compile("\n" * block.line + block.text, str(page), "exec", dont_inherit=True)
             try:
                 with warnings.catch_warnings():
                     if "kymatio" in block.text:  # it warns at its own import

@@ -25,6 +25,7 @@ SECTIONS = {
     "How filters cover the frequencies": ("littlewood_paley_1d", "littlewood_paley_2d"),
     "Images": ("scattering_disk", "maps", "coefficients"),
     "Sounds": ("scalogram", "modulations"),
+    "What moves": ("group_action",),
     "What the coefficients do not see": ("deformations", "rotations"),
 }
 
