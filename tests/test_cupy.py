@@ -27,6 +27,7 @@ import groupscat as gs
 from groupscat import cli
 from groupscat.testing import OPERATORS, BackendContract, assert_close, noise, run_contract
 from groupscat.testing.operators import example
+from groupscat_cupy import sources as cuda_sources
 from tests import cupy_stand_in
 from tests.frameworks import missing
 
@@ -151,7 +152,7 @@ class TestKernels:
         for name in ("2-D", "cascade, 2-D", "harmonic, odd"):
             S = OPERATORS[name]()
             S(xp.asarray(example(S)))
-        assert used == set(kernels.KERNELS)
+        assert used == set(cuda_sources.KERNELS)
 
     @pytest.mark.parametrize("precision", ["float32", "float64"])
     def test_nvcc_compiles_them_without_a_warning(
@@ -161,11 +162,11 @@ class TestKernels:
         if nvcc is None:
             pytest.skip("no nvcc")
         for is_complex in (False, True):
-            wanted = ["pad"] if is_complex else list(kernels.KERNELS)
+            wanted = ["pad"] if is_complex else list(cuda_sources.KERNELS)
             text = [
                 f"namespace {name}_{d} {{ {kernels.source(name, d, precision, is_complex)} }}"
                 for name in wanted
-                for d in ((1,) if name in kernels.FLAT else (1, 2, 3))
+                for d in ((1,) if name in cuda_sources.FLAT else (1, 2, 3))
             ]
             (tmp_path / "all.cu").write_text("\n".join(text))
             command = [nvcc, "-cubin", "-arch=sm_80", "-Werror", "all-warnings"]

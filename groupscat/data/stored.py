@@ -77,7 +77,8 @@ class Stored(ABC):
         return found
 
     def _other(self, name: str) -> NDArray[Any]:
-        raise NotImplementedError
+        """Another array of the same file; a format of one array has none."""
+        raise KeyError(name)
 
     def close(self) -> None:  # noqa: B027 -- most keep nothing open
         """Close what reading keeps open."""
