@@ -151,6 +151,23 @@ def test_laws(G: Group, seed: int) -> None:
     check_laws(G, seed)
 
 
+@given(G=any_group, seed=st.integers(0, 99))
+def test_batches_are_broadcast(G: Group, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    g, h, one = sample(G, rng, 3), sample(G, rng, 2), G.element_shape
+    products = G.mul(g[:, None], h)
+    assert products.shape == (3, 2, *one)
+    assert G.mul(g[:0], h[0]).shape == (0, *one)
+    assert G.move(g[:, None], np.ones((2, G.ndim))).shape == (3, 2, G.ndim)
+    for i, j in np.ndindex(3, 2):
+        close(G.mul(g[i], h[j]), products[i, j])
+        close(G.inv(products)[i, j], G.inv(products[i, j]))
+        close(G.act(products)[i, j], G.act(products[i, j]))
+        close(G.shift(products)[i, j], G.shift(products[i, j]))
+        close(G.weight(products)[i, j], G.weight(products[i, j]))
+        close(G.project(products)[i, j], G.project(products[i, j]))
+
+
 @pytest.mark.parametrize("G", NAMED, ids=repr)
 def test_laws_of_named_groups(G: Group) -> None:
     for seed in range(5):
@@ -220,6 +237,9 @@ def test_brackets_do_not_matter(n: int, scales: int, seed: int) -> None:
     close(A.weight(g), B.weight(g))
     close(A.norm(g), B.norm(g))
     assert A.point_group == B.point_group == C @ S
+    swapped = [0, 1, 3, 2]  # rotations and dilations commute
+    close((T @ S @ C).norm(g[:, swapped]), A.norm(g))
+    close((T @ S @ C).mul(g[:, swapped], h[:, swapped])[:, swapped], A.mul(g, h))
 
 
 def test_dihedral_is_a_semidirect_product() -> None:
@@ -228,6 +248,43 @@ def test_dihedral_is_a_semidirect_product() -> None:
         G, D = Cyclic(n) @ Dihedral(1), Dihedral(n)
         check_laws(G)
         close(G.act(G.elements()), D.act(D.elements().reshape(2, n).T.ravel()))
+    check_laws(SE2(4) @ Dihedral(1))
+    check_laws(Cyclic(400) @ Cyclic(3))
+
+
+@dataclass(frozen=True)
+class Mirrors(Group):
+    """A group of one's own: the 2^d reflections of the axes of R^d."""
+
+    d: int
+
+    @property
+    def ndim(self) -> int:
+        return self.d
+
+    @property
+    def order(self) -> int:
+        return 2**self.d
+
+    def mul(self, g: Any, h: Any) -> Any:
+        return self.coerce(g) ^ self.coerce(h)
+
+    def inv(self, g: Any) -> Any:
+        return self.coerce(g)
+
+    def act(self, g: Any) -> Any:
+        return (1.0 - 2 * (self.coerce(g)[..., None] >> np.arange(self.d) & 1))[..., None] * np.eye(self.d)
+
+
+def test_a_group_of_ones_own() -> None:
+    """Its products too: turns of order 3 exchange mirrors."""
+    for G in (Mirrors(3), Mirrors(3) @ Octahedral(), Translation(3) @ Mirrors(3), Mirrors(1) * SE2(3)):
+        check_laws(G)
+    check_laws((Translation(3) @ Mirrors(3)) @ Octahedral())
+    assert Mirrors(2).norm(np.arange(4)) == pytest.approx(np.array([0, 1, 1, 1]) * math.pi)
+    assert IndexSet(Mirrors(2)).orbits().tolist() == [0, 0, 0, 0]
+    with pytest.raises(gs.ArgumentError, match=r"0 … 3, got 4"):
+        Mirrors(2).mul(4, 0)
 
 
 def test_definitions() -> None:
@@ -395,6 +452,13 @@ def test_interpolation_turns_a_gaussian(degrees: int) -> None:
     assert act_on_signal(g, (x > 0.5), order=1).dtype.kind == "f"
 
 
+def test_interpolation_is_periodic() -> None:
+    """Half a sample of a slow wave, everywhere."""
+    t = 2 * np.pi * np.arange(32) / 32
+    found = act_on_signal(Translation(1)([0.5]), np.exp(1j * t), order=5)
+    np.testing.assert_allclose(found, np.exp(1j * (t - t[1] / 2)), atol=1e-6)
+
+
 # ------------------------------------------------------------------------------------------ elements
 
 
@@ -448,6 +512,7 @@ def test_errors_name_the_way_out() -> None:
         (lambda: TimeFrequency() @ Cyclic(4), gs.ArgumentError, "mixes the axes"),
         (lambda: Translation(2).grid((3,)), gs.ShapeError, r"2 axes, got shape \(3,\)"),
         (lambda: act_on_signal(SE2(8)([0, 0, 1]), np.ones((4, 4))), gs.ArgumentError, "order=3"),
+        (lambda: grid_permutation(Similitude2(4, 2)([0, 0, 0, 1]), (4, 4)), gs.ArgumentError, "order=3"),
         (lambda: act_on_signal(SE2(4)([0, 0.5, 0]), np.ones((4, 4))), gs.ArgumentError, "whole samples"),
         (lambda: act_on_signal(SE2(4)([0, 0, 1]), np.ones((4, 6))), gs.ArgumentError, "different lengths"),
         (lambda: act_on_signal(SE2(4)([0, 0, 1]), np.ones(4)), gs.ShapeError, r"last 2 axes.*\(4,\)"),

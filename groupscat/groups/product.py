@@ -185,7 +185,8 @@ class Semidirect(Pair):
             )
         matrices, K = H.act(H.elements()), N.point_group
         N.twist(matrices, N.identity)
-        K.twist(matrices[:, None], K.elements())
+        for A in matrices:
+            K.twist(A, K.elements())
 
     def __repr__(self) -> str:
         return f"{self.first!r} @ {_bracketed(self.second)}"
@@ -231,13 +232,12 @@ class Semidirect(Pair):
         return self.join(self.first.twist(A, a), self.second.twist(A, b))
 
     def weight(self, g: ArrayLike) -> Array:
-        """dn dh / δ(h), δ(h) the factor by which h expands N: dt dh / |det A_h| for translations."""
+        """dn / δ(h), δ(h) the factor by which h expands N: dt / |det A_h| for translations. H is discrete."""
         a, b = self.split(g)
-        expansion = self.first.dilation(self.second.act(b))
-        return np.asarray(self.first.weight(a) * self.second.weight(b) / expansion)
+        return np.asarray(self.first.weight(a) / self.first.dilation(self.second.act(b)))
 
     def dilation(self, A: Array) -> Array:
-        return np.asarray(self.first.dilation(A) * self.second.dilation(A))
+        return self.first.dilation(A)
 
 
 def _width(G: Group) -> int:
