@@ -487,6 +487,11 @@ class TestCommands:
         assert len(rows) == 12
         assert all(label in name for name, label in rows)
         assert run("predict", "m.skops", "f.npz")[1] == out
+        (tmp_path / "photos" / "ü.png").write_bytes(next(tmp_path.glob("photos/*/*.png")).read_bytes())
+        command = [sys.executable, "-m", "groupscat.cli", "predict", "m.skops", "photos/ü.png", "-q"]
+        ascii_only = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+        done = subprocess.run(command, cwd=tmp_path, env=ascii_only, capture_output=True, check=True)
+        assert done.stdout.splitlines()[1].startswith(b"photos/\\xfc.png,")
 
     @pytest.mark.parametrize(
         ("arguments", "status", "message"),

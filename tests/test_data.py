@@ -241,6 +241,18 @@ class TestArrays:
         assert values.shape == (4, 8)
         assert len(source.skipped) == 1
 
+    def test_a_batch_that_is_bad_altogether(self, tmp_path):
+        soundfile = pytest.importorskip("soundfile")
+        paths = [tmp_path / f"{k}.wav" for k in range(3)]
+        for path in paths:
+            soundfile.write(path, np.full(80, 0.5), 8000)
+        cut = paths[1].read_bytes()[:-40]
+        paths[1].write_bytes(cut)
+        source = open_source(paths, skip_bad=True)
+        values, _ = everything(source, size=1)
+        assert len(values) == 2
+        assert [item.name for item in source.skipped] == [str(paths[1])]
+
     @pytest.mark.parametrize("dtype", [">f4", "float16", "uint8", "int64", "bool"])
     def test_number_types(self, tmp_path, dtype):
         x = np.arange(24).reshape(3, 8).astype(dtype)

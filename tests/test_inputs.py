@@ -275,6 +275,7 @@ class TestConfiguration:
     @pytest.mark.parametrize(
         ("text", "status", "message"),
         [
+            ("rgb = true", 2, "no option 'rgb'; write colour = 'rgb'"),
             ("max_ordr = 2", 2, "no option 'max_ordr'; the nearest is 'max_order'"),
             ("resume = true", 2, "no option 'resume'"),
             ('J = "x"', 2, "J = \"x\": 'x': expected an integer >= 0"),

@@ -214,6 +214,16 @@ IMAGES = load_digits().images
 
 
 class TestTransformers:
+    def test_nested_lists(self):
+        X = np.random.default_rng(0).normal(size=(3, 8, 8))
+        expected = Scattering2D(J=1).fit_transform(X)
+        np.testing.assert_array_equal(Scattering2D(J=1).fit_transform(X.tolist()), expected)
+
+    @pytest.mark.parametrize("size", [0, 2.5, "many"])
+    def test_batch_sizes_that_are_none(self, size):
+        with pytest.raises(gs.ArgumentError, match=r"batch_size=.*expected an int >= 1"):
+            Scattering2D(J=1, batch_size=size).fit(np.zeros((3, 8, 8)))
+
     @pytest.mark.parametrize(
         ("transformer", "operator", "shape", "arguments"),
         [

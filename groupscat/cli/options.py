@@ -36,6 +36,11 @@ def fill(arguments: argparse.Namespace, file: Path, actions: Sequence[argparse.A
     for key, value in load(file).items():
         name = key.replace("-", "_")
         if name not in known:
+            for action in actions:  # --rgb sets colour = "rgb"
+                if name == action.const and f"--{name}" in action.option_strings:
+                    raise ArgumentError(
+                        f"{printable(file)}: there is no option {key!r}; write {action.dest} = {name!r}."
+                    )
             near = difflib.get_close_matches(name, known, 1, 0) or ["J"]
             raise ArgumentError(
                 f"{printable(file)}: there is no option {key!r}; the nearest is {near[0]!r}. "

@@ -67,7 +67,9 @@ def run(arguments: argparse.Namespace) -> int:
         skipped = source.skipped
     table = as_csv(names, predicted)
     if a.output is None:
-        sys.stdout.write(table.decode())
+        # A terminal or pipe that is not UTF-8 shows other names escaped, rather than none.
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(table.decode().encode(encoding, "backslashreplace").decode(encoding))
     else:
         write_file(a.output, table)
         if not a.quiet:

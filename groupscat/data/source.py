@@ -116,7 +116,7 @@ class Source(ABC):
         batch = self._read(span, kind)
         values = batch.values.reshape(len(batch.rows), *self.shape)
         # After the conversion: a float64 may be too large for float32.
-        finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         wrong = [r for r, good in zip(batch.rows, finite, strict=True) if not good]
         bad = sorted([*batch.bad, *((row, f"holds NaN or infinity (read as {kind})") for row in wrong)])
         if bad and not self.skip_bad:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -60,7 +61,8 @@ class ScatteringTransformer(TransformerMixin, BaseEstimator):
         J = default_J(self._transform, shape) if self.J is None else self.J
         self.operator_ = self._operator(**{**arguments, "J": J, "shape": shape})
         self._place()
-        if self.batch_size is not None and self.batch_size < 1:
+        size = self.batch_size
+        if size is not None and not (isinstance(size, numbers.Integral) and size >= 1):
             raise gs.ArgumentError(f"batch_size={self.batch_size!r}: expected an int >= 1, or None.")
         return self
 
@@ -98,6 +100,8 @@ class ScatteringTransformer(TransformerMixin, BaseEstimator):
 
     def _validated(self, X: Any, reset: bool) -> NDArray[Any]:
         """X as an array of finite real numbers; the number of features of one signal noted or compared."""
+        if isinstance(X, list | tuple):  # nested lists have as many axes as arrays
+            X = np.asarray(X)
         if getattr(X, "ndim", 0) <= 2:
             return validate_data(self, X, reset=reset, dtype="numeric")
         X = check_array(X, allow_nd=True, dtype="numeric", estimator=self)
@@ -136,8 +140,8 @@ class ScatteringTransformer(TransformerMixin, BaseEstimator):
         return gs.default_backend() if self.backend is None else gs.get_backend(self.backend)
 
     def _default_batch(self, X: NDArray[Any]) -> int:
-        numbers = math.prod(X.shape[1:]) + math.prod(self.channels_) * math.prod(self.operator_.output_shape)
-        return max(1, BATCH_BYTES // (8 * numbers))
+        count = math.prod(X.shape[1:]) + math.prod(self.channels_) * math.prod(self.operator_.output_shape)
+        return max(1, BATCH_BYTES // (8 * count))
 
     def _pooled(self, y: NDArray[Any]) -> NDArray[Any]:
         return flat_features(
