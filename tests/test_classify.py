@@ -492,6 +492,13 @@ class TestCommands:
         ascii_only = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
         done = subprocess.run(command, cwd=tmp_path, env=ascii_only, capture_output=True, check=True)
         assert done.stdout.splitlines()[1].startswith(b"photos/\\xfc.png,")
+        # Arrays of 0 … 255 are no images of 0 … 1: nothing but the numbers would tell.
+        np.save("a.npy", random.uniform(0, 255, (3, 16, 16)))
+        assert run("features", "a.npy", "-o", "a.npz", "-J", 2, "-q")[0] == 0
+        status, _, err = run("predict", "m.skops", "a.npy", "-q")
+        assert (status, "trained on features of images, and these are signals" in err) == (1, True)
+        status, _, err = run("predict", "m.skops", "a.npz", "-q")
+        assert (status, "in unit: the model has image, the features have signal" in err) == (1, True)
 
     @pytest.mark.parametrize(
         ("arguments", "status", "message"),

@@ -24,7 +24,7 @@ FORMAT = 1
 #: What a model file may hold besides scikit-learn's and NumPy's own types, which skops knows.
 TRUSTED = ("groupscat.sklearn.affine.AffinePCAClassifier", "groupscat.sklearn.normalize.PathNormalizer")
 #: What matters of how inputs were read; where they come from, backend and device do not.
-INPUTS = ("channels", "colour", "rate")
+INPUTS = ("unit", "channels", "colour", "rate")
 PACKAGES = ("groupscat", "numpy", "scipy", "scikit-learn", "skops")
 #: Digits of a frequency that count; the last ones depend on the machine.
 DIGITS = 9

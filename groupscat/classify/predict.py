@@ -18,7 +18,7 @@ from groupscat.classify.rows import Rows, flat_features, leading_axes
 from groupscat.data import open_source
 from groupscat.data.progress import Counter, Progress
 from groupscat.data.source import Source
-from groupscat.errors import DataError
+from groupscat.errors import ArgumentError, DataError
 
 #: Signals of one batch.
 BATCH = 64
@@ -42,7 +42,16 @@ def source_of(model: Model, inputs: Sequence[str | Path], skip_bad: bool, progre
         options = {"rate": recorded["rate"], "channels": recorded.get("channels")}
         options["length"] = recorded.get("samples")
     given = {name: value for name, value in options.items() if value is not None}
-    source = open_source(inputs, skip_bad=skip_bad, progress=progress, **given)
+    unit = recorded.get("unit", "signal")
+    try:
+        source = open_source(inputs, skip_bad=skip_bad, progress=progress, **given)
+    except ArgumentError as error:  # about options that the model brings, not the user
+        raise DataError(f"The model was trained on features of {unit}s. {error}") from error
+    if source.unit != unit:
+        raise DataError(
+            f"The model was trained on features of {unit}s, and these are {source.unit}s, whose values may be "
+            f"on another scale. Give {unit}s, or train a model on features of {source.unit}s."
+        )
     wanted = (*model.config.get("channels", ()), *model.config["arguments"]["shape"])
     if tuple(source.shape) != wanted:
         raise DataError(
