@@ -49,8 +49,8 @@ def source_of(model: Model, inputs: Sequence[str | Path], skip_bad: bool, progre
         raise DataError(f"The model was trained on features of {unit}s. {error}") from error
     if source.unit != unit:
         raise DataError(
-            f"The model was trained on features of {unit}s, and these are {source.unit}s, whose values may be "
-            f"on another scale. Give {unit}s, or train a model on features of {source.unit}s."
+            f"The model was trained on features of {unit}s, and these are {source.unit}s, whose values may "
+            f"be on another scale. Give {unit}s, or train a model on features of {source.unit}s."
         )
     wanted = (*model.config.get("channels", ()), *model.config["arguments"]["shape"])
     if tuple(source.shape) != wanted:
