@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from groupscat.backend import Array, backend_of, get_backend
-from groupscat.errors import ArgumentError
+from groupscat.errors import ArgumentError, DtypeError, GroupscatError
 
 
 def convert(x: Array, backend: str, *, copy: bool | None = None) -> Array:
@@ -46,5 +46,15 @@ def convert(x: Array, backend: str, *, copy: bool | None = None) -> Array:
             f"copy=False, but the memory of x cannot be shared ({reason}). "
             "Pass copy=None to copy where needed."
         )
-    values = source.to_numpy(x)
-    return target.put(values.copy(), str(source.dtype(x)))
+    try:
+        values = source.to_numpy(x)
+        native = values.astype(values.dtype.newbyteorder("="))  # a copy, in the order every framework reads
+        return target.put(native, str(source.dtype(x)))
+    except GroupscatError:
+        raise
+    except (AttributeError, TypeError, ValueError) as error:  # each framework has its own words
+        raise DtypeError(
+            f"x, {source.dtype(x)} of {source.name}, cannot become an array of {target.name} "
+            f"({str(error).strip().splitlines()[0]}). Convert x to another element type first; "
+            "inside a traced function it has no values yet."
+        ) from error

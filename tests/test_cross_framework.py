@@ -133,3 +133,17 @@ def test_arrays_go_from_framework_to_framework(backend: str) -> None:
             y = gs.convert(S(gs.convert(x, other)), backend)
             assert gs.backend_of(y).name == backend
             assert_close(gs.get_backend(backend).to_numpy(y), wanted, x)
+
+
+@pytest.mark.parametrize("backend", ["torch", "tensorflow", "jax"])
+def test_element_types_a_framework_does_not_have_are_refused(backend: str) -> None:
+    if reason := missing(backend):
+        pytest.skip(reason)
+    for dtype in ("longdouble", "object", "str", "datetime64[s]"):
+        x = np.zeros(3, dtype)
+        if x.dtype == np.float64:  # a long double is a double there
+            continue
+        with pytest.raises(gs.DtypeError, match="cannot become an array"):
+            gs.convert(x, backend)
+    y = gs.convert(np.arange(3, dtype=">f4"), backend)
+    np.testing.assert_array_equal(gs.convert(y, "numpy"), [0, 1, 2])

@@ -191,3 +191,10 @@ def test_nan_and_infinity_pass_unless_refused(S: gs.Scattering) -> None:
 
 def test_scalars_of_numpy_are_arrays_of_numpy() -> None:
     assert gs.backend_of(np.float64(1)).name == "numpy"
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_a_matrix_is_an_array_like_any_other() -> None:
+    """It would keep its two axes whatever is done to it."""
+    S, x = OPERATORS["1-D"], noise((2, 20))
+    np.testing.assert_array_equal(S(np.matrix(x)), S(x))

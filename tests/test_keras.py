@@ -417,3 +417,16 @@ def test_tensorflow_door_is_for_keras_on_tensorflow(monkeypatch: pytest.MonkeyPa
     door = importlib.import_module("groupscat.tensorflow")
     assert door.Scattering2D is gk.Scattering2D
     assert {name for name in gs.__all__ if not hasattr(door, name)} == set()
+
+
+def test_numpy_arrays_that_keras_would_change_silently() -> None:
+    layer = gk.Scattering1D(J=2, shape=20)
+    x = noise((2, 20)).astype("float32")
+    with pytest.raises(gs.DtypeError, match="mask"):
+        layer(np.ma.masked_greater(x, 0))
+    for dtype in ("object", "str", "datetime64[s]"):
+        with pytest.raises(gs.DtypeError, match="expected one of"):
+            layer(np.zeros((2, 20), dtype))
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(layer(x.astype(">f4"))), keras.ops.convert_to_numpy(layer(x))
+    )

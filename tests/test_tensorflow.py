@@ -380,3 +380,21 @@ def test_memory_is_shared_with_frameworks_whose_arrays_never_change() -> None:
     assert isinstance(y, tf.Tensor)
     np.testing.assert_array_equal(y, x)
     assert y.__dlpack_device__() == x.__dlpack_device__()
+
+
+def test_gradients_do_not_warn_of_lost_imaginary_parts(caplog: pytest.LogCaptureFixture) -> None:
+    import logging
+
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    try:
+        for complex_input in (False, True):
+            S = gs.Scattering1D(J=2, shape=20, complex_input=complex_input)
+            x = tf.constant(noise((2, 20)))
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = tf.reduce_sum(tf.abs(S(x)))
+            assert tape.gradient(y, x).dtype == tf.float64
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "imaginary" not in caplog.text

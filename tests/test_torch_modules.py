@@ -312,3 +312,22 @@ def test_check_finite_lets_transforms_through() -> None:
     assert error(torch.func.vmap(module)(x), module(x)) < 1e-6
     with pytest.raises(gs.NotFiniteError):
         module(x / 0)
+
+
+def test_the_meta_device_tells_shapes() -> None:
+    for given in (gs.Scattering1D(J=2, shape=20), gst.Scattering1D(J=2, shape=20).to("meta")):
+        y = given(torch.zeros(3, 20, device="meta"))
+        assert y.shape == (3, *given.output_shape)
+        assert y.is_meta
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_tensors_that_are_not_dense_are_refused() -> None:
+    x = torch.ones(2, 20)
+    S = gst.Scattering1D(J=2, shape=20)
+    for given in (x.to_sparse(), x.to_sparse_csr(), torch.nested.nested_tensor([x[0], x[1]])):
+        for use in (S, S.operator, lambda x: gs.convert(x, "numpy")):
+            with pytest.raises(gs.DtypeError, match="expected a dense one"):
+                use(given)
+    with pytest.raises(gs.DtypeError, match="quantised"):
+        gs.convert(torch.quantize_per_tensor(x, 0.1, 0, torch.qint8), "numpy")

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import keras
+import numpy as np
 
 import groupscat
-from groupscat.backend import Array, backend_of
+from groupscat.backend import Array, Backend, backend_of
 from groupscat.errors import ArgumentError, DtypeError, ShapeError
 from groupscat.plan.rho import Pointwise
-from groupscat.scattering.operator import COMPLEX, HALF, Operator
+from groupscat.scattering.operator import COMPLEX, COMPUTE, HALF, Operator
 
 #: What Keras takes for every layer, beside the arguments of the operator.
 LAYER_ARGUMENTS = ("name", "dtype", "trainable", "activity_regularizer")
@@ -64,16 +65,28 @@ class OperatorLayer(keras.layers.Layer):
         ShapeError : the trailing shape is not the operator's, or not known.
         """
         framework = keras.backend.backend()
+        if isinstance(x, np.ma.MaskedArray):
+            raise DtypeError("x is a masked array, and Keras would drop its mask: pass x.filled(value).")
         try:
-            found = backend_of(x).name
+            backend: Backend | None = backend_of(x)
         except DtypeError:  # symbolic, or nested numbers that Keras converts
-            found = framework
+            backend = None
+        found = framework if backend is None else backend.name
+        if backend is not None and found in (framework, "numpy"):
+            # Before Keras converts x: it takes types that the operators refuse, or fails in its own words.
+            dtype = backend.dtype(x)
+            if dtype not in COMPUTE:
+                raise DtypeError(
+                    f"x has dtype {dtype}; expected one of {', '.join(COMPUTE)}. Convert x first."
+                )
         if found not in (framework, "numpy"):
             raise DtypeError(
                 f"x is {type(x).__module__}.{type(x).__qualname__}, an array of {found}, but Keras runs on "
                 f"{framework}. Convert it (groupscat.convert(x, {framework!r})), set KERAS_BACKEND={found}, "
                 f"or use groupscat.{type(self).__name__}, which follows the array it is given."
             )
+        if found == "numpy" and isinstance(x, np.ndarray):
+            x = x.astype(x.dtype.newbyteorder("="), copy=False)  # Torch reads no other byte order
         return super().__call__(x, *args, **kwargs)
 
     def call(self, x: Array) -> Any:

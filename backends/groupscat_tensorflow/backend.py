@@ -21,7 +21,6 @@ FFT = {1: tf.signal.fft, 2: tf.signal.fft2d, 3: tf.signal.fft3d}
 IFFT = {1: tf.signal.ifft, 2: tf.signal.ifft2d, 3: tf.signal.ifft3d}
 #: On an accelerator launches cost more than a cache saves; this bounds the memory of a large batch.
 DEVICE_CHUNK_BYTES = 1 << 28
-COMPLEX = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 
 
 class TensorFlowBackend(Backend):
@@ -94,7 +93,10 @@ class TensorFlowBackend(Backend):
         return x.device
 
     def cast(self, x: Tensor, dtype: str) -> Tensor:
-        return tf.cast(x, dtype)
+        wanted = tf.as_dtype(dtype)
+        if not wanted.is_complex or x.dtype.is_complex:
+            return tf.cast(x, wanted)
+        return _complex(tf.cast(x, wanted.real_dtype))
 
     def is_tracing(self, x: Tensor) -> bool:
         return not tf.executing_eagerly()
@@ -208,7 +210,8 @@ def _derivative(x: Tensor, q: float) -> Tensor:
 
 
 def _complex(x: Tensor) -> Tensor:
-    return x if x.dtype.is_complex else tf.cast(x, COMPLEX[x.dtype])
+    # Not tf.cast: its gradient warns each user who trains that an imaginary part is lost.
+    return x if x.dtype.is_complex else tf.complex(x, tf.zeros_like(x))
 
 
 def _device(x: Tensor | None) -> AbstractContextManager[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -78,12 +79,14 @@ class TorchBackend(Backend):
             raise BufferError(str(error)) from error
 
     def to_dlpack(self, x: Tensor) -> Any:
+        if _dense(x).is_quantized:
+            raise DtypeError(f"x has the quantised dtype {x.dtype}: pass x.dequantize() or x.int_repr().")
         if x.requires_grad:
             raise DtypeError("A gradient cannot follow x into another framework: pass x.detach().")
         return x
 
     def shape(self, x: Tensor) -> tuple[Any, ...]:
-        return tuple(x.shape)
+        return tuple(_dense(x).shape)
 
     def dtype(self, x: Tensor) -> str:
         return NAMES.get(x.dtype, str(x.dtype))
@@ -248,6 +251,20 @@ def _transformed(x: Tensor) -> bool:
     return torch._C._functorch.is_functorch_wrapped_tensor(x)
 
 
-def _full_precision(x: Tensor) -> torch.autocast:
+def _full_precision(x: Tensor) -> AbstractContextManager[Any]:
     """Autocast would lower the precision of a transform that is exact by contract."""
-    return torch.autocast(x.device.type, enabled=False)
+    kind = x.device.type
+    if not torch.amp.is_autocast_available(kind):  # the meta device, for one
+        return nullcontext()
+    return torch.autocast(kind, enabled=False)
+
+
+def _dense(x: Tensor) -> Tensor:
+    """x itself; other layouts are refused: later they fail with messages that name no way out."""
+    if x.layout is not torch.strided or x.is_nested:
+        kind = "nested" if x.is_nested else str(x.layout)
+        raise DtypeError(
+            f"x is a {kind} tensor; expected a dense one. Convert x first: x.to_dense(), or "
+            "torch.nested.to_padded_tensor for a nested one."
+        )
+    return x

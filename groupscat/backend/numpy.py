@@ -56,7 +56,7 @@ class NumPyBackend(Backend):
         return "cpu"
 
     def cast(self, x: Array, dtype: str) -> Array:
-        return x.astype(dtype, copy=False)
+        return np.asarray(x).astype(dtype, copy=False)  # asarray: a matrix would keep two axes for ever
 
     def is_tracing(self, x: Array) -> bool:
         return False
