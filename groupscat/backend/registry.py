@@ -91,7 +91,8 @@ def backend_of(x: object) -> Backend:
                 return found
     message = (
         f"Expected an array of one of the backends {', '.join(backend_names())}, got "
-        f"{type(x).__module__}.{type(x).__qualname__}. Convert it first, for example with numpy.asarray(x)."
+        f"{type(x).__module__}.{type(x).__qualname__}. Convert it first, for example with numpy.asarray(x) "
+        "(a masked array with x.filled(value), or its mask is lost)."
     )
     raise DtypeError("\n".join([message, *broken]))
 

@@ -128,10 +128,10 @@ class Operator(ABC):
         shape, dtype = backend.shape(x), backend.dtype(x)
         d = len(self.shape)
         if not all(isinstance(n, int) for n in shape[-d:]):
-            sizes = ", ".join(map(str, self.shape))
             raise ShapeError(
                 f"The lengths of x are not known while its framework traces; {type(self).__name__} needs the "
-                f"trailing ones to be ({sizes}). Fix them there (TensorFlow: tf.ensure_shape)."
+                f"trailing ones to be {self.shape}. Fix them there (in TensorFlow by tf.ensure_shape; in "
+                "Torch by torch.export in place of torch.jit.trace)."
             )
         if tuple(shape[-d:]) != self.shape:
             raise ShapeError(self.shape_message(tuple(shape)))
