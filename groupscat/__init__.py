@@ -7,6 +7,7 @@
 """
 
 from groupscat.backend import Backend, backend_names, backend_of, default_backend, get_backend
+from groupscat.convolution import convnd
 from groupscat.errors import (
     ArgumentError,
     BackendError,
@@ -47,6 +48,7 @@ __all__ = [
     "backend_names",
     "backend_of",
     "convert",
+    "convnd",
     "default_backend",
     "get_backend",
 ]

@@ -26,14 +26,18 @@ HEAVY = {*FRAMEWORKS, "matplotlib", "sklearn", "pandas", "PIL", "tqdm"}
 #: plans name the types of the protocol (backend.base), which itself knows nothing but the errors.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "space": {"errors"},
+    "checks": {"errors"},
+    "space": {"errors", "groups"},
     "groups": {"errors"},
     "wavelets": {"errors", "space", "groups"},
     "backend": {"errors"},
     "plan": {"errors", "space", "groups", "wavelets", "backend.base"},
     "interchange": {"errors", "backend"},
+    "action": {"errors", "space", "groups", "backend"},
+    "equivariance": {"errors", "space", "groups", "backend", "action"},
     "execute": {"errors", "plan", "backend"},
-    "scattering": {"errors", "space", "groups", "wavelets", "plan", "backend", "execute"},
+    "convolution": {"errors", "checks", "space", "groups", "wavelets", "plan", "backend", "execute"},
+    "scattering": {"errors", "checks", "space", "groups", "wavelets", "plan", "backend", "execute"},
 }
 #: Everything else is a front door: nothing of the core imports it.
 CORE = sorted(ALLOWED)

@@ -133,8 +133,14 @@ class CuPyBackend(Backend):
     def linear(self, x: Array, matrix: Array) -> Array:
         return x @ matrix.T  # in full precision: CuPy uses TF32 only where CUPY_TF32 asks for it
 
+    def matmul(self, x: Array, y: Array) -> Array:
+        return x @ y
+
     def sum(self, x: Array, axes: tuple[int, ...]) -> Array:
         return x.sum(axes)
+
+    def max(self, x: Array, axes: tuple[int, ...]) -> Array:
+        return x.max(axes)
 
     def relu(self, x: Array) -> Array:
         return cupy.maximum(x, 0)
@@ -174,8 +180,9 @@ class CuPyBackend(Backend):
     def multiply(self, z: Array, filters: Array) -> Array:
         return z * filters.view(cuda.COMPLEX[filters.dtype.name])[..., 0]
 
-    def pad(self, x: Array, indices: Sequence[Array], zero: bool) -> Array:
-        y = cuda.pad(x, indices)
+    def pad(self, x: Array, indices: Sequence[Array | None], zero: bool) -> Array:
+        every = [index for index in indices if index is not None]
+        y = cuda.pad(x, every) if len(every) == len(indices) else None
         return super().pad(x, indices, zero) if y is None else y
 
     def bandpass(
@@ -196,6 +203,9 @@ class CuPyBackend(Backend):
             z = _transform("ifftn", cuda.multiply(spectrum[part], filters), axes, overwrite=True)
             cuda.modulus(z, 2, out[part])
         return out
+
+    def permute(self, x: Array, order: Sequence[int]) -> Array:
+        return x.transpose(tuple(order))
 
     def frame(self, x: Array, width: int, hop: int) -> Array:
         return cupy.lib.stride_tricks.sliding_window_view(x, width, axis=-1)[..., ::hop, :]

@@ -119,8 +119,14 @@ class JAXBackend(Backend):
     def linear(self, x: Array, matrix: Array) -> Array:
         return jnp.matmul(x, matrix.T, precision="highest")  # no TF32, no bfloat16 passes
 
+    def matmul(self, x: Array, y: Array) -> Array:
+        return jnp.matmul(x, y, precision="highest")
+
     def sum(self, x: Array, axes: tuple[int, ...]) -> Array:
         return x.sum(axes)
+
+    def max(self, x: Array, axes: tuple[int, ...]) -> Array:
+        return x.max(axes)
 
     def relu(self, x: Array) -> Array:
         return jnp.maximum(x, 0)
@@ -167,6 +173,28 @@ class JAXBackend(Backend):
             precision="highest",
         )
         return y.reshape(-1, channels, *y.shape[1:])
+
+    def permute(self, x: Array, order: Sequence[int]) -> Array:
+        return jnp.transpose(x, tuple(order))
+
+    def conv(
+        self,
+        x: Array,
+        w: Array,
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        margin: Sequence[tuple[int, int]],
+        groups: int,
+    ) -> Array:
+        return jax.lax.conv_general_dilated(
+            x,
+            w,
+            tuple(stride),
+            [tuple(pair) for pair in margin],
+            rhs_dilation=tuple(dilation),
+            feature_group_count=groups,
+            precision="highest",
+        )
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.jit(function)

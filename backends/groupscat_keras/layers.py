@@ -12,8 +12,9 @@ import numpy as np
 import groupscat
 from groupscat.backend import Array, Backend, backend_of
 from groupscat.errors import ArgumentError, DtypeError, ShapeError
+from groupscat.execute import COMPLEX
 from groupscat.plan.rho import Pointwise
-from groupscat.scattering.operator import COMPLEX, COMPUTE, HALF, Operator
+from groupscat.scattering.operator import COMPUTE, HALF, Operator
 
 #: What Keras takes for every layer, beside the arguments of the operator.
 LAYER_ARGUMENTS = ("name", "dtype", "trainable", "activity_regularizer")

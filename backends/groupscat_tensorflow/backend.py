@@ -139,8 +139,16 @@ class TensorFlowBackend(Backend):
             return tf.cast(self.linear(tf.cast(x, tf.float64), tf.cast(matrix, tf.float64)), tf.float32)
         return tf.linalg.matmul(x, matrix, transpose_b=True)
 
+    def matmul(self, x: Tensor, y: Tensor) -> Tensor:
+        if _rounds_products(x):
+            return tf.cast(tf.linalg.matmul(tf.cast(x, tf.float64), tf.cast(y, tf.float64)), tf.float32)
+        return tf.linalg.matmul(x, y)
+
     def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         return tf.reduce_sum(x, axes)
+
+    def max(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        return tf.reduce_max(x, axes)
 
     def relu(self, x: Tensor) -> Tensor:
         return tf.nn.relu(x)
@@ -189,6 +197,32 @@ class TensorFlowBackend(Backend):
         kernels = self.moveaxis(kernels, 0, -1)[..., None, :]
         y = self.moveaxis(tf.nn.convolution(x, kernels, strides=stride, padding="VALID"), -1, 1)
         return tf.reshape(y, (-1, channels, count, *y.shape[2:]))
+
+    def permute(self, x: Tensor, order: Sequence[int]) -> Tensor:
+        return tf.transpose(x, tuple(order)) if list(order) != sorted(order) else x
+
+    def conv(
+        self,
+        x: Tensor,
+        w: Tensor,
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        margin: Sequence[tuple[int, int]],
+        groups: int,
+    ) -> Tensor:
+        d = len(margin)
+        # On the CPU TensorFlow has no gradient of dilated or, in float64 or 3-D, of grouped convolutions.
+        plain = groups == 1 or (d <= 2 and x.dtype == tf.float32)
+        if d > 3 or not plain or max(dilation) > 1 or _rounds_products(x):
+            return super().conv(x, w, stride, dilation, margin, groups)
+        # Channels last: TensorFlow has no other convolution in float64 on the CPU.
+        x = self.permute(self.surround(x, margin), (0, *range(2, d + 2), 1))
+        w = self.permute(w, (*range(2, d + 2), 1, 0))
+        y = tf.nn.convolution(x, w, strides=list(stride), padding="VALID")
+        return self.permute(y, (0, d + 1, *range(1, d + 1)))
+
+    def surround(self, x: Tensor, margin: Sequence[tuple[int, int]]) -> Tensor:
+        return tf.pad(x, [(0, 0)] * (x.shape.rank - len(margin)) + list(margin))
 
 
 def power(x: Tensor, q: float) -> Tensor:

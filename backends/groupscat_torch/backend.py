@@ -28,6 +28,11 @@ DTYPES: dict[str, torch.dtype] = {
 DEVICE_CHUNK_BYTES = 1 << 28
 #: Rows of a block shorter than this are copied together before they are used: loops over rows cost more.
 SHORT = 50
+CONVOLVE = {
+    1: torch.nn.functional.conv1d,
+    2: torch.nn.functional.conv2d,
+    3: torch.nn.functional.conv3d,
+}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -132,8 +137,15 @@ class TorchBackend(Backend):
         with _full_precision(x):
             return torch.nn.functional.linear(x, matrix)
 
+    def matmul(self, x: Tensor, y: Tensor) -> Tensor:
+        with _full_precision(x):
+            return torch.matmul(x, y)
+
     def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         return x.sum(axes)
+
+    def max(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        return x.amax(axes)
 
     def relu(self, x: Tensor) -> Tensor:
         return x.relu()
@@ -230,10 +242,33 @@ class TorchBackend(Backend):
             return super().filterbank(x, kernels, stride)
         channels = x.shape[1]
         x = self.wrap(x, [t // 2 for t in kernels.shape[1:]]).flatten(0, 1)[:, None]
-        convolve = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[d - 1]
         with _full_precision(x):
-            y = convolve(x, kernels[:, None], stride=stride)
+            y = CONVOLVE[d](x, kernels[:, None], stride=stride)
         return y.unflatten(0, (-1, channels))
+
+    def permute(self, x: Tensor, order: Sequence[int]) -> Tensor:
+        return x.permute(tuple(order))
+
+    def conv(
+        self,
+        x: Tensor,
+        w: Tensor,
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        margin: Sequence[tuple[int, int]],
+        groups: int,
+    ) -> Tensor:
+        if len(margin) > 3:
+            return super().conv(x, w, stride, dilation, margin, groups)
+        even = all(before == after for before, after in margin)
+        if not even:
+            x, margin = self.surround(x, margin), [(0, 0)] * len(margin)
+        before = [b for b, _ in margin]
+        with _full_precision(x):
+            return CONVOLVE[len(margin)](x, w, None, tuple(stride), before, tuple(dilation), groups)
+
+    def surround(self, x: Tensor, margin: Sequence[tuple[int, int]]) -> Tensor:
+        return torch.nn.functional.pad(x, [n for pair in reversed(margin) for n in pair])
 
 
 def _add_product(total: Tensor, x: Tensor, y: Tensor) -> Tensor:

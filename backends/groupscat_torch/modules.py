@@ -12,8 +12,9 @@ from torch import Tensor, nn
 import groupscat
 from groupscat.backend import get_backend
 from groupscat.errors import DeviceError, DtypeError
+from groupscat.execute import constant
 from groupscat.plan.constants import Recipe
-from groupscat.scattering.operator import COMPUTE, Operator, constant
+from groupscat.scattering.operator import COMPUTE, Operator
 
 #: The element type in which constants are kept, by the type a module is converted to.
 PRECISION = {torch.float64: "float64", torch.complex128: "float64"}

@@ -162,7 +162,14 @@ class Backend(ABC):
         """x @ matrixᵀ, both real and 2-D: (n, w), (o, w) → (n, o)."""
 
     @abstractmethod
+    def matmul(self, x: Array, y: Array) -> Array:
+        """The matrix products x @ y of the last two axes, both real; the axes before them are broadcast."""
+
+    @abstractmethod
     def sum(self, x: Array, axes: tuple[int, ...]) -> Array: ...
+
+    @abstractmethod
+    def max(self, x: Array, axes: tuple[int, ...]) -> Array: ...
 
     @abstractmethod
     def relu(self, x: Array) -> Array:
@@ -225,9 +232,14 @@ class Backend(ABC):
     def is_complex(self, x: Array) -> bool:
         return self.dtype(x).startswith("complex")
 
-    def pad(self, x: Array, indices: Sequence[Array], zero: bool) -> Array:
-        """Extend the trailing axes: axis k becomes x[indices[k]]; with ``zero``, index −1 gives 0."""
+    def pad(self, x: Array, indices: Sequence[Array | None], zero: bool) -> Array:
+        """Extend the trailing axes: axis k becomes x[indices[k]]; with ``zero``, index −1 gives 0.
+
+        None leaves an axis as it is.
+        """
         for axis, index in zip(range(-len(indices), 0), indices, strict=True):
+            if index is None:
+                continue
             if not zero:
                 x = self.take(x, index, axis)
                 continue
@@ -389,6 +401,77 @@ class Backend(ABC):
                 x = self.window(x, [None] * (len(radius) + axis) + [runs] + [None] * (-1 - axis))
         return x
 
+    def permute(self, x: Array, order: Sequence[int]) -> Array:
+        """x with its axes in another order: axis k of the result is axis ``order[k]`` of x."""
+        axes = list(range(len(order)))
+        for k, axis in enumerate(order):
+            at = axes.index(axis)
+            if at != k:
+                x = self.moveaxis(x, at, k)
+                axes.insert(k, axes.pop(at))
+        return x
+
+    def conv(
+        self,
+        x: Array,
+        w: Array,
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        margin: Sequence[tuple[int, int]],
+        groups: int,
+    ) -> Array:
+        """Cross-correlation as frameworks have it: y_o(u) = Σ_c Σ_t x_c(s·u + d·t − before) w_{o,c}(t).
+
+        Parameters
+        ----------
+        x : real, shape (B, C, n_1, …, n_d).
+        w : real, shape (O, C/groups, k_1, …, k_d); outputs of group g see the inputs of group g.
+        stride, dilation : samples, per axis.
+        margin : zeros (before, after) per axis.
+
+        Returns
+        -------
+        shape (B, O, m_1, …, m_d), m = (before + n + after − (k−1)·dilation − 1)//stride + 1.
+        """
+        outputs, depth, *taps = self.shape(w)
+        x = self.surround(x, margin)
+        channels, *sizes = self.shape(x)[1:]
+        out = [
+            (n - (k - 1) * d - 1) // s + 1 for n, k, d, s in zip(sizes, taps, dilation, stride, strict=True)
+        ]
+        parts = [
+            tuple(
+                slice(t * d, t * d + (m - 1) * s + 1, s)
+                for t, d, m, s in zip(tap, dilation, out, stride, strict=True)
+            )
+            for tap in itertools.product(*map(range, taps))
+        ]
+        w = self.reshape(w, (groups, outputs // groups, depth, len(parts)))
+        # A column of every tap at once would need their number times the memory.
+        step = max(1, COLUMN_FLOATS // max(1, channels * math.prod(out)))
+        total: Array = None
+        for start in range(0, len(parts), step):
+            some = [
+                self.reshape(x[(..., *part)], (-1, groups, depth, 1, math.prod(out)))
+                for part in parts[start : start + step]
+            ]
+            columns = self.reshape(self.concat(some, 3), (-1, groups, depth * len(some), math.prod(out)))
+            rows = w[:, :, :, start : start + step]
+            y = self.matmul(self.reshape(rows, (groups, outputs // groups, depth * len(some))), columns)
+            total = y if total is None else total + y
+        return self.reshape(total, (-1, outputs, *out))
+
+    def surround(self, x: Array, margin: Sequence[tuple[int, int]]) -> Array:
+        """Zeros (before, after) around the trailing axes."""
+        for axis, (before, after) in zip(range(-len(margin), 0), margin, strict=True):
+            shape = list(self.shape(x))
+            pieces = []
+            for length in (before, None, after):
+                shape[axis] = length
+                pieces += [x] if length is None else [self.zeros(shape, self.dtype(x), x)] if length else []
+            x = self.concat(pieces, axis) if len(pieces) > 1 else x
+        return x
+
     @property
     def generic(self) -> Backend:
         """This backend with every composite in its generic body: what overrides are tested against."""
@@ -412,7 +495,13 @@ COMPOSITES = (
     "frame",
     "filterbank",
     "wrap",
+    "permute",
+    "conv",
+    "surround",
 )
+
+#: Numbers of one signal that the generic convolution keeps in columns at a time.
+COLUMN_FLOATS = 1 << 20
 
 
 def periodic_runs(start: int, length: int, period: int) -> tuple[tuple[int, int], ...]:

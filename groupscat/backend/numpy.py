@@ -85,8 +85,14 @@ class NumPyBackend(Backend):
     def linear(self, x: Array, matrix: Array) -> Array:
         return x @ matrix.T
 
+    def matmul(self, x: Array, y: Array) -> Array:
+        return x @ y
+
     def sum(self, x: Array, axes: tuple[int, ...]) -> Array:
         return x.sum(axes)
+
+    def max(self, x: Array, axes: tuple[int, ...]) -> Array:
+        return x.max(axes)
 
     def relu(self, x: Array) -> Array:
         return np.maximum(x, 0)
@@ -158,6 +164,9 @@ class NumPyBackend(Backend):
             total = square if total is None else np.add(total, square, out=total)
         assert total is not None
         return np.sqrt(total)
+
+    def permute(self, x: Array, order: Sequence[int]) -> Array:
+        return x.transpose(tuple(order))
 
     def frame(self, x: Array, width: int, hop: int) -> Array:
         return np.lib.stride_tricks.sliding_window_view(x, width, axis=-1)[..., ::hop, :]

@@ -14,10 +14,11 @@ from groupscat.space import Space
 
 @dataclass(frozen=True)
 class Register:
-    """What a named intermediate array is: its trailing space (channel axis first) and its field."""
+    """What a named array is: its trailing space (channel axis first), its field, whether a batch leads."""
 
     space: Space
     is_complex: bool = False
+    batched: bool = True
 
     @property
     def floats(self) -> int:
@@ -32,6 +33,7 @@ class Plan:
     Parameters
     ----------
     inputs : names of the data inputs.
+    parameters : names of the inputs that are learned; they have no batch.
     constants : (name, recipe) of every constant an operation reads.
     ops : in execution order, depth first, so that few registers live at a time.
     registers : (name, register) of every input and result.
@@ -45,13 +47,15 @@ class Plan:
     registers: tuple[tuple[str, Register], ...]
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     paths: Paths
+    parameters: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return self._hash
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.inputs, self.constants, self.ops, self.registers, self.outputs, self.paths))
+        inputs = self.inputs, self.parameters, self.constants
+        return hash((*inputs, self.ops, self.registers, self.outputs, self.paths))
 
     @cached_property
     def register(self) -> dict[str, Register]:
@@ -65,7 +69,7 @@ class Plan:
     @cached_property
     def schedule(self) -> tuple[tuple[Op, tuple[str, ...]], ...]:
         """Each operation with the registers that nobody reads after it."""
-        keep = {name for name, _ in self.outputs} | {name for name, _ in self.constants}
+        keep = {name for name, _ in self.outputs} | {name for name, _ in self.constants} | {*self.parameters}
         last: dict[str, int] = dict.fromkeys(self.inputs, -1)
         for k, op in enumerate(self.ops):
             last |= dict.fromkeys((*op.srcs, op.dst), k)
@@ -81,7 +85,7 @@ class Plan:
         live = {name: self.register[name].floats for name in self.inputs}
         peak = sum(live.values())
         for op, dead in self.schedule:
-            live[op.dst] = self.register[op.dst].floats
+            live[op.dst] = self.register[op.dst].floats if self.register[op.dst].batched else 0
             peak = max(peak, sum(live.values()))
             for name in dead:
                 del live[name]
@@ -93,7 +97,7 @@ class Plan:
 
         Responses are counted as complex: so they are before ρ.
         """
-        return max(r.space.size * 2 for _, r in self.registers)
+        return max(r.space.size * 2 for _, r in self.registers if r.batched)
 
     def __str__(self) -> str:
         lines = [
@@ -116,11 +120,18 @@ class PlanBuilder:
     constants: dict[Recipe, str] = field(default_factory=dict)
     registers: dict[str, Register] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
+    parameters: list[str] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
 
     def input(self, name: str, space: Space, is_complex: bool = False) -> str:
         self._define(name, Register(space, is_complex))
         self.inputs.append(name)
+        return name
+
+    def parameter(self, name: str, space: Space, is_complex: bool = False) -> str:
+        """A learned input of the whole shape ``space``."""
+        self._define(name, Register(space, is_complex, batched=False))
+        self.parameters.append(name)
         return name
 
     def constant(self, recipe: Recipe) -> str:
@@ -129,11 +140,11 @@ class PlanBuilder:
         self._names.add(name)
         return name
 
-    def emit(self, op: Op, space: Space, is_complex: bool = False) -> str:
+    def emit(self, op: Op, space: Space, is_complex: bool = False, batched: bool = True) -> str:
         missing = [name for name in op.srcs if name not in self.registers and name not in self._names]
         if missing:
             raise ArgumentError(f"operation {op.dst!r} reads {missing}, which nothing before it writes")
-        self._define(op.dst, Register(space, is_complex))
+        self._define(op.dst, Register(space, is_complex, batched))
         self.ops.append(op)
         return op.dst
 
@@ -145,6 +156,7 @@ class PlanBuilder:
             registers=tuple(self.registers.items()),
             outputs=tuple(outputs),
             paths=paths,
+            parameters=tuple(self.parameters),
         )
 
     def _define(self, name: str, register: Register) -> None:

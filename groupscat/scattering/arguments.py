@@ -7,21 +7,9 @@ import operator
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
+from groupscat.checks import choice, integer, positive
 from groupscat.errors import ArgumentError
 from groupscat.plan.translation import Output
-
-
-def integer(name: str, value: Any, least: int) -> int:
-    """``value`` as an int ≥ ``least``."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise ArgumentError(f"{name}={value!r}: expected an integer ≥ {least}.") from None
-    if number < least:
-        raise ArgumentError(f"{name}={number}: expected an integer ≥ {least}.")
-    return int(number)
 
 
 def shape_of(shape: Any, ndim: int | None) -> tuple[int, ...]:
@@ -54,13 +42,6 @@ def scale(J: Any, shape: tuple[int, ...]) -> int:
             f"shape={shape}; {way_out}."
         )
     return log2
-
-
-def choice(name: str, value: Any, options: Sequence[str | None]) -> Any:
-    """``value`` if it is one of ``options``."""
-    if value not in options:
-        raise ArgumentError(f"{name}={value!r}: expected one of {', '.join(map(repr, options))}.")
-    return value
 
 
 def power_of_two(name: str, value: Any) -> int:
@@ -121,17 +102,6 @@ def output_of(
 def sampling_rate(rate: Any) -> float | None:
     """A positive number of Hz, or None."""
     return None if rate is None else positive("sampling_rate", rate, " of Hz")
-
-
-def positive(name: str, value: Any, unit: str = "") -> float:
-    """``value`` as a finite float > 0."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (number > 0 and math.isfinite(number)):
-        raise ArgumentError(f"{name}={value!r}: expected a positive number{unit}.")
-    return number
 
 
 #: Arguments of Kymatio that are called otherwise here; ``method`` is one of solid harmonics there.

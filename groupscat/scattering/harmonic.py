@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal, Never
 
 from groupscat.backend import Array, Backend
+from groupscat.checks import integer, positive
 from groupscat.errors import ArgumentError
 from groupscat.plan.geometry import periodic_axis
 from groupscat.plan.harmonic import harmonic_plan
@@ -14,9 +15,7 @@ from groupscat.plan.plan import Plan
 from groupscat.scattering.arguments import (
     averaging_scale,
     check_options,
-    integer,
     output_of,
-    positive,
     shape_of,
 )
 from groupscat.scattering.operator import Operator

@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from groupscat.backend import Array, Backend, backend_of
+from groupscat.checks import choice
 from groupscat.errors import ArgumentError, DtypeError, NotFiniteError, ShapeError
-from groupscat.execute import run_batched
+from groupscat.execute import COMPLEX, constant, run_batched
 from groupscat.plan.paths import Path, Paths
 from groupscat.plan.plan import Plan
-from groupscat.scattering.arguments import KYMATIO_ATTRIBUTES, choice
+from groupscat.scattering.arguments import KYMATIO_ATTRIBUTES
 
 OUT_TYPES = ("array", "list", "dict")
 
@@ -31,7 +32,6 @@ COMPUTE = {
     **{f"{u}int{bits}": "float64" for u in ("", "u") for bits in (32, 64)},
 }
 HALF = ("float16", "bfloat16")
-COMPLEX = {"float32": "complex64", "float64": "complex128"}
 
 
 class Operator(ABC):
@@ -254,15 +254,6 @@ class Operator(ABC):
 
     def __hash__(self) -> int:
         return hash((type(self), self.plan))
-
-
-def constant(backend: Backend, recipe: Any, precision: str, like: Array | None) -> Array:
-    """Build one constant, in the backend's layout, at a precision, on the device of ``like``."""
-    values = recipe.build()
-    if recipe.kind == "index":
-        return backend.asarray(backend.prepare(values, recipe.kind), dtype="int32", like=like)
-    rounded = values.astype(COMPLEX[precision] if recipe.kind == "complex_filter" else precision, copy=False)
-    return backend.asarray(backend.prepare(rounded, recipe.kind), dtype=precision, like=like)
 
 
 def _rebuild(cls: type[Operator], config: dict[str, Any]) -> Operator:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal, TypedDict, Unpack
 
+from groupscat.checks import choice, integer
 from groupscat.errors import ArgumentError
 from groupscat.plan.cascade import cascade_plan
 from groupscat.plan.geometry import (
@@ -23,8 +24,6 @@ from groupscat.plan.translation import translation_plan
 from groupscat.scattering.arguments import (
     averaging_scale,
     check_options,
-    choice,
-    integer,
     output_of,
     sampling_rate,
     scale,

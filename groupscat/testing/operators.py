@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 import groupscat as gs
 from groupscat.backend import COMPOSITES, Array, Backend
-from groupscat.execute import runner
+from groupscat.execute import constant, runner
 from groupscat.scattering import Operator
-from groupscat.scattering.operator import HALF, constant
+from groupscat.scattering.operator import HALF
 from groupscat.testing import strategies
 from groupscat.testing.base import COMPLEX, PRECISIONS, Contract, noise
 from groupscat.testing.tolerances import TOLERANCE, assert_close
