@@ -10,7 +10,8 @@ changes none. Half of it falls between the samples, and interpolates with cubic 
 import numpy as np
 from matplotlib.figure import Figure
 
-from groupscat.groups import E2, SE2, Group, Similitude2, act_on_signal
+from groupscat.action import act
+from groupscat.groups import E2, SE2, Group, Similitude2
 
 FLAG = np.array([[0, 0], [2.4, 0], [2.4, 1.2], [1.4, 1.2], [1.4, 0.35], [0, 0.35]]) / 2.4
 SIDE = 33
@@ -49,8 +50,8 @@ def draw() -> Figure:
     quarter, eighth = SE2(4)([0, 0, 1]), SE2(8)([0, 0, 1])
     for ax, y, title in (
         (below[0], x, "x"),
-        (below[1], act_on_signal(quarter, x), "a quarter turn, exact"),
-        (below[2], act_on_signal(eighth, x, order=3), "an eighth, interpolated"),
+        (below[1], act(quarter, x), "a quarter turn, exact"),
+        (below[2], act(eighth, x, order=3), "an eighth, interpolated"),
     ):
         ax.imshow(y, cmap="gray_r", vmin=0, vmax=1)
         ax.set(title=title, xticks=[], yticks=[])

@@ -13,7 +13,7 @@ from groupscat.groups.octahedral import Octahedral
 from groupscat.groups.product import Product, Semidirect
 from groupscat.groups.rotation import Cyclic, Dihedral
 from groupscat.groups.scaling import Scaling
-from groupscat.groups.signal import act_on_signal, grid_permutation, preserves_grid
+from groupscat.groups.signal import Grid, grid_permutation, preserves_grid
 from groupscat.groups.translation import Translation, Trivial
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Cyclic",
     "Dihedral",
     "Element",
+    "Grid",
     "Group",
     "Hierarchy",
     "IndexSet",
@@ -34,7 +35,6 @@ __all__ = [
     "TimeFrequency",
     "Translation",
     "Trivial",
-    "act_on_signal",
     "diffeomorphism_norm",
     "grid_permutation",
     "orbits",

@@ -37,7 +37,7 @@ class IndexSet:
         if not self.group.finite:
             raise ArgumentError(
                 f"{self.group!r} is infinite, and an index set is a list. Use its point_group for the angles "
-                "and scales, and act_on_signal for the samples."
+                "and scales, and groupscat.act for the samples."
             )
         if self.fibers < 1:
             raise ArgumentError(f"IndexSet(group, fibers) needs fibers ≥ 1, got fibers={self.fibers}.")

@@ -1,83 +1,74 @@
-"""Groups acting on sampled signals: exactly where they map the grid to itself, else by interpolation."""
+"""Where the samples of a moved signal come from: exactly on the grid, or in between."""
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from groupscat.errors import ArgumentError, ShapeError
+import numpy as np
+from numpy.typing import NDArray
+
+from groupscat.errors import ArgumentError
 from groupscat.groups.element import Element
 from groupscat.groups.group import TOLERANCE, Array
-from groupscat.groups.index_set import gather
+
+#: The point that linear parts leave in place; numbers are in input samples.
+Origin = Literal["middle", "sample"] | float | Sequence[float] | Array | None
 
 
-def act_on_signal(g: Element, x: ArrayLike, *, order: int | None = None, on_group: bool = False) -> Array:
-    """(g·x)(u) = x(g⁻¹·u), periodic in u, about the origin: the sample N // 2 of every axis.
+@dataclass(frozen=True)
+class Grid:
+    """Samples of R^d at start_k + step_k·j, 0 ≤ j < shape_k; periodic axes repeat after step_k·shape_k."""
 
-    The origin is the centre of an odd side, and on an even side a sample (so that a quarter turn is
-    ``np.roll(np.rot90(x), 1, axis=0)`` there).
+    shape: tuple[int, ...]
+    step: tuple[int, ...]
+    start: tuple[float, ...]
+    periodic: tuple[bool, ...]
 
-    Parameters
-    ----------
-    g : one element of a group that acts on d axes; translations are in samples.
-    x : array, shape (..., N_1, ..., N_d), or with ``on_group`` (..., |H|, N_1, ..., N_d), H the point group:
-        a signal x(u, h), moved to x(g⁻¹u, k⁻¹h), k the linear part of g; 0 outside of a truncated H.
-    order : order of the splines (0 … 5) that interpolate where g does not map the grid to itself.
+    def point(self, origin: Origin = None) -> Array:
+        """The coordinates of an origin, shape (d,).
 
-    Returns
-    -------
-    array, the shape of x.
-
-    Raises
-    ------
-    ShapeError : too few axes, or not |H| of them.
-    ArgumentError : a batch of elements, or g does not map the grid to itself and no order is given.
-
-    Source: Mallat 2016, section 3, and eq. 27 for the signal on the group.
-
-    >>> from groupscat.groups import SE2
-    >>> x = np.arange(9).reshape(3, 3)
-    >>> np.array_equal(act_on_signal(SE2(4)([0, 0, 1]), x), np.rot90(x))
-    True
-    >>> np.array_equal(act_on_signal(SE2(4)([1, 0, 0]), x), np.roll(x, 1, axis=0))
-    True
-    """
-    x, G = np.asarray(x), g.group
-    d = G.ndim
-    if g.value.shape != G.element_shape:
-        raise ArgumentError(
-            f"One element moves a signal, got a batch of shape {g.value.shape}. Loop over it."
-        )
-    if x.ndim < d + on_group or 0 in x.shape[x.ndim - d :]:
-        raise ShapeError(f"{G!r} acts on the last {d} axes, got x of shape {x.shape}.")
-    if on_group:
-        H = G.point_group
-        if x.shape[-d - 1] != H.order:
-            raise ShapeError(
-                f"A signal on {G!r} has {int(H.order)} samples of {H!r} before its last {d} axes, "
-                f"got x of shape {x.shape}."
-            )
-        k = H.inv(G.project(g.value))
-        x = gather(x, H.index(H.mul(k, H.elements())), axis=-d - 1)
-    grid = x.shape[x.ndim - d :]
-    if order is not None and not preserves_grid(g, grid):
-        return _interpolated(g, x, grid, order)
-    flat = x.reshape(*x.shape[: x.ndim - d], -1)
-    return np.asarray(np.take(flat, grid_permutation(g, grid), axis=-1).reshape(x.shape))
+        origin : "middle", between the first and the last sample; "sample", the sample N // 2, which grids of
+            several steps share; None, "sample" of periodic axes and "middle" of others; or d numbers.
+        """
+        d, N, step, start = len(self.shape), *map(np.array, (self.shape, self.step, self.start))
+        middle, sample = start + step * (N - 1) / 2, start + step * (N // 2)
+        if origin is None:
+            return np.asarray(np.where(self.periodic, sample, middle))
+        if isinstance(origin, str):
+            if origin not in ("middle", "sample"):
+                raise ArgumentError(f"origin is 'middle', 'sample' or {d} numbers, got {origin!r}.")
+            return np.asarray(middle if origin == "middle" else sample)
+        point = np.asarray(origin, dtype=float)
+        if point.shape not in ((), (d,)):
+            raise ArgumentError(f"origin has one number for each of {d} axes, got {origin!r}.")
+        return np.broadcast_to(point, d)
 
 
-def preserves_grid(g: Element, grid: tuple[int, ...]) -> bool:
-    """Whether g maps the periodic grid of that shape to itself, one to one.
+def periodic_grid(shape: tuple[int, ...]) -> Grid:
+    """One sample everywhere, periodic."""
+    d = len(shape)
+    return Grid(tuple(shape), (1,) * d, (0,) * d, (True,) * d)
+
+
+def preserves_grid(g: Element, grid: Grid | tuple[int, ...], origin: Origin = None) -> bool:
+    """Whether g maps the grid to itself, so that samples move and none changes.
+
+    grid : the shape of a periodic one, or any Grid.
 
     >>> from groupscat.groups import SE2
     >>> preserves_grid(SE2(4)([1, 0, 1]), (8, 8)), preserves_grid(SE2(4)([0, 0, 1]), (8, 6))
     (True, False)
     """
-    return _obstacle(g, grid) is None
+    grid = grid if isinstance(grid, Grid) else periodic_grid(grid)
+    return _obstacle(g, grid, origin) is None
 
 
-def grid_permutation(g: Element, grid: tuple[int, ...]) -> NDArray[np.int64]:
+def grid_permutation(g: Element, grid: Grid | tuple[int, ...], origin: Origin = None) -> NDArray[np.int32]:
     """Places p, shape (N_1 … N_d,), with (g·x).ravel() = x.ravel()[p]: those of g⁻¹·u for every sample u.
+
+    -1 where g⁻¹·u lies outside of a grid that is not periodic: there the moved signal is 0.
 
     Raises
     ------
@@ -87,45 +78,63 @@ def grid_permutation(g: Element, grid: tuple[int, ...]) -> NDArray[np.int64]:
     >>> grid_permutation(Translation(1)([1]), (4,)).tolist()
     [3, 0, 1, 2]
     """
-    obstacle = _obstacle(g, grid)
+    grid = grid if isinstance(grid, Grid) else periodic_grid(grid)
+    obstacle = _obstacle(g, grid, origin)
     if obstacle:
         raise ArgumentError(
-            f"{g!r} does not map the grid of shape {grid} to itself: {obstacle}. "
-            "Pass order=3 to act_on_signal to interpolate with cubic splines."
+            f"{g!r} does not map the grid of shape {grid.shape} to itself: {obstacle}. "
+            "Or pass order=3 to interpolate with cubic splines."
         )
-    source = np.rint(_sources(g, grid)).astype(np.int64) % grid
-    return np.asarray(np.ravel_multi_index(tuple(source.T), grid), dtype=np.int64)
+    M, c = _backward(g, grid, origin)
+    N = np.array(grid.shape)
+    source = _indices(grid) @ np.rint(M).T.astype(np.int64) + np.rint(c).astype(np.int64)
+    source = np.where(grid.periodic, source % N, source)
+    inside = np.all((source >= 0) & (source < N), axis=-1)
+    places = np.ravel_multi_index(tuple(np.where(inside, source.T, 0)), grid.shape)
+    return np.where(inside, places, -1).astype(np.int32)
 
 
-def _obstacle(g: Element, grid: tuple[int, ...]) -> str | None:
-    """Why g does not map the periodic grid to itself."""
+def source_indices(g: Element, grid: Grid, origin: Origin = None) -> Array:
+    """g⁻¹·u for every sample u, as real sample numbers of each axis, shape (N_1 … N_d, d)."""
+    M, c = _backward(g, grid, origin)
+    return np.asarray(_indices(grid) @ M.T + c)
+
+
+def _indices(grid: Grid) -> NDArray[np.int64]:
+    return np.indices(grid.shape).reshape(len(grid.shape), -1).T
+
+
+def _backward(g: Element, grid: Grid, origin: Origin) -> tuple[Array, Array]:
+    """M, c with g⁻¹·u at the sample number M j + c for the sample number j of u; g about the origin."""
     A, t = g.group.act(g.value), g.group.shift(g.value)
-    whole = np.rint(A)
-    if np.abs(A - whole).max() > TOLERANCE or abs(abs(np.linalg.det(A)) - 1) > TOLERANCE:
+    if np.abs(A - np.rint(A)).max() <= TOLERANCE:  # the cosine of a quarter turn is 6e-17
+        A = np.rint(A)
+    back, step, start, o = np.linalg.inv(A), np.array(grid.step), np.array(grid.start), grid.point(origin)
+    return back * step / step[:, None], (back @ (start - o - t) + o - start) / step
+
+
+def _obstacle(g: Element, grid: Grid, origin: Origin) -> str | None:
+    """Why g does not map the grid to itself, and what would."""
+    (M, c), N, periodic = _backward(g, grid, origin), np.array(grid.shape), np.array(grid.periodic)
+    whole = np.rint(M)
+    if not _integers(M) or abs(abs(np.linalg.det(M)) - 1) > TOLERANCE:
         return "its linear part is not a permutation of samples (quarter turns and reflections are)"
-    if np.abs(t - np.rint(t)).max() > TOLERANCE:
-        return f"it shifts by {t.tolist()}, not by whole samples"
-    # A maps the lattice of periods, spanned by N_j e_j, to itself.
-    if np.any((whole * np.array(grid)) % np.array(grid)[:, None]):
-        return "it exchanges sides of different lengths"
-    return None
+    if np.any((whole * N) % N[:, None]):  # of the lattice of periods, spanned by N_j e_j
+        return "it exchanges sides of different lengths; crop or pad the signal to a square"
+    if np.any((whole != 0) & (periodic != periodic[:, None])):
+        return "it exchanges a periodic axis and one that is not"
+    if _integers(c):
+        return None
+    t = g.group.shift(g.value)
+    if _integers(c + M @ (t / np.array(grid.step))):
+        steps = "" if set(grid.step) == {1} else f": shift by multiples of {grid.step}"
+        return f"it shifts by {t.tolist()} input samples, not by whole samples{steps}"
+    point = grid.point(origin).tolist()
+    return (
+        f"its linear part moves samples between samples, about the origin {point}. Pass origin='middle', "
+        "origin='sample', or a point of the grid"
+    )
 
 
-def _sources(g: Element, grid: tuple[int, ...]) -> Array:
-    """g⁻¹·u for every sample u, in samples from the corner, shape (N_1 … N_d, d)."""
-    origin = np.array(grid) // 2
-    u = np.indices(grid).reshape(len(grid), -1).T
-    return np.asarray(g.group.move(g.group.inv(g.value), u - origin) + origin)
-
-
-def _interpolated(g: Element, x: Array, grid: tuple[int, ...], order: int) -> Array:
-    from scipy.ndimage import map_coordinates
-
-    if not 0 <= order <= 5:
-        raise ArgumentError(f"Splines have order 0 … 5, got order={order}.")
-    at = _sources(g, grid).T.reshape(len(grid), *grid)
-    kind = np.result_type(x.dtype, np.float32) if x.dtype.kind in "iub" else x.dtype
-    moved = np.empty(x.shape, dtype=kind)
-    for place in np.ndindex(x.shape[: x.ndim - len(grid)]):
-        moved[place] = map_coordinates(x[place].astype(kind), at, order=order, mode="grid-wrap")
-    return moved
+def _integers(values: Array) -> bool:
+    return bool(np.abs(values - np.rint(values)).max() <= TOLERANCE)
