@@ -132,6 +132,8 @@ def _checked(g: Element, shape: tuple[int, ...], space: Space | None) -> Space:
 def _element_places(g: Element, axis: Axis) -> NDArray[np.int32]:
     """For every sample h of the axis the place of k⁻¹h, -1 outside of a truncated group."""
     H: Group = g.group.point_group
+    if H.order == 1:  # translations leave the elements of every group as they are
+        return np.arange(axis.size, dtype=np.int32)
     numbers = axis.start + axis.step * np.arange(axis.size)
     if not _whole(numbers) or numbers.max() >= H.order:
         raise ShapeError(f"The axis {axis} does not sample the {H.order} elements of {H!r}.")

@@ -62,7 +62,8 @@ class PlaneWaves:
         trailing = list(space.base) == list(range(-d, 0))
         if not trailing or self.shape[-len(space.axes) :] != space.shape:
             raise ShapeError(
-                f"{self!r} has its last {d} axes on R^{d}, which does not fit the space {space}."
+                f"{self!r} has its last {d} axes on R^{d}, which does not fit the space {space}. Give both "
+                "the same trailing shape, and ndim= the number of base axes."
             )
         grid = grid_of(space)
         still = Translation(d)(np.zeros(d))
@@ -187,8 +188,9 @@ def equivariance_error(
     rows = elements.value.reshape(-1, *elements.group.element_shape)
     for row in rows:
         g = elements.group(row)
+        found = layer(make(g, space, point))
         wanted = y if out is None else act(g, y, out, origin=out_origin, order=order)
-        gap = np.linalg.norm((_host(layer(make(g, space, point))) - _host(wanted)) * mask)
+        gap = np.linalg.norm((_host(found) - _host(wanted)) * mask)
         errors.append(float(gap / scale) if scale else math.inf if gap else 0.0)
     named = tuple(tuple(float(number) for number in np.atleast_1d(row)) for row in rows)
     return Equivariance(elements.group, named, tuple(errors))
