@@ -13,7 +13,7 @@ PACKAGES = ("groupscat", "numpy", "scipy", "torch", "tensorflow", "jax", "cupy",
 
 def machine() -> dict[str, str]:
     """Processor, cores, memory, system and versions."""
-    packages = ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
+    packages = ", ".join(f"{name} {found}" for name in PACKAGES if (found := version(name)))
     return {
         "processor": _processor(),
         "cores used": str(
@@ -26,7 +26,7 @@ def machine() -> dict[str, str]:
     }
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
     """The version of what can be imported under that name; distributions may be called otherwise."""
     names = importlib.metadata.packages_distributions().get(package, [package])
     for name in names:

@@ -18,6 +18,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,14 @@ WHO = ("torch", "numpy", "peer")
 
 def peak(case: Case, who: str) -> dict[str, int] | str:
     """Bytes beyond the input that a call needs (``extra``), of its result and of the constants."""
+    return ask("benchmarks.memory", case.name, who)
+
+
+def ask(module: str, *arguments: str) -> dict[str, int] | str:
+    """The JSON that a module prints, from a process that returns every freed block; or why there is none."""
     if not sys.platform.startswith("linux"):
         return "absent: measured on Linux only"
-    command = [sys.executable, "-m", "benchmarks.memory", case.name, who]
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(
         command, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False, timeout=600
     )
@@ -64,15 +70,20 @@ def _measure(case: Case, who: str) -> dict[str, int]:
         x = torch.from_numpy(x)
         torch.set_grad_enabled(False)
         call = module
-    result = call(x)
-    size = result.nbytes
+    return of_call(lambda: call(x)) | {"constants": constants}
+
+
+def of_call(call: Callable[[], Any]) -> dict[str, int]:
+    """Bytes that a second call needs, and those of its result."""
+    result = call()
+    size = sum(a.nbytes for a in result) if isinstance(result, tuple) else result.nbytes
     del result
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
     before = _status("VmRSS")
-    call(x)
-    return {"extra": _status("VmHWM") - before, "result": size, "constants": constants}
+    call()
+    return {"extra": _status("VmHWM") - before, "result": size}
 
 
 def _status(field: str) -> int:

@@ -10,7 +10,16 @@ from benchmarks.machine import machine
 
 REPORT = Path(__file__).with_name("report.md")
 #: Chapters in the order they are read in; others follow.
-ORDER = ("Agreement and speed", "Backends", "MNIST", "Spoken digits", "Throughput")
+ORDER = (
+    "Agreement and speed",
+    "Backends",
+    "n-d convolution",
+    "Group layers",
+    "MNIST",
+    "Rotated MNIST",
+    "Spoken digits",
+    "Throughput",
+)
 
 
 def facts(command: str, **more: str) -> str:
