@@ -40,3 +40,7 @@ class NotFiniteError(GroupscatError, ValueError):
 
 class DataError(GroupscatError, ValueError):
     """A file or array given to the command line cannot be used."""
+
+
+class ApproximationWarning(UserWarning):
+    """A group does not map the sampling grid to itself: what is exact in theory is approximated."""

@@ -115,3 +115,24 @@ class Complex(Op):
         x = xp.reshape(args[0], self.shape)
         re, im = (x[:, :, k, ...] for k in (0, 1))
         return xp.reshape(xp.complex(re, im), self.after)
+
+
+@dataclass(frozen=True)
+class Apply(Op):
+    """(R, n) → (R, m): rows of srcs[0] times the matrix srcs[1] (n, m)."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return xp.matmul(*args)
+
+
+@dataclass(frozen=True)
+class Reduce(Op):
+    """The "max" or the "mean" over ``count`` elements of some axes."""
+
+    axes: tuple[int, ...]
+    how: str
+    count: int
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        (x,) = args
+        return xp.max(x, self.axes) if self.how == "max" else xp.sum(x, self.axes) * (1 / self.count)

@@ -36,7 +36,7 @@ from groupscat.plan.strategy import Split, choose
 from groupscat.space import Axis, Space
 
 #: Axes are transformed together by one matrix while it has at most so many samples.
-JOINT = 256
+JOINT = 64
 
 
 @dataclass(frozen=True)
