@@ -92,8 +92,8 @@ def axes_of(
         if axis.padding == "none" and axis.span > n:
             raise ShapeError(
                 f"Axis {k} has {n} samples, fewer than the {axis.span} that {t} taps span, and "
-                'padding="none" leaves no output. Pass padding="zero" or "circular" (for this axis alone: one '
-                "per axis), or take fewer taps."
+                'padding="none" leaves no output. Pass padding="zero" or "circular" (for this axis alone: '
+                "one per axis), or take fewer taps."
             )
         axes.append(axis)
     return tuple(axes)

@@ -1,7 +1,7 @@
 """Group convolution, lowered through two constant tables to one convolution of the base axes.
 
-y(u, h) = Σ_{u', h'} x(u', h') w(A_h⁻¹(u' − u), h⁻¹h') is a convolution along u whose filter from channel h' to
-channel h is w(·, h⁻¹h') moved by h: the quotient table says which, the steering table how it is moved.
+y(u, h) = Σ_{u', h'} x(u', h') w(A_h⁻¹(u' − u), h⁻¹h') is a convolution along u whose filter from channel h'
+to channel h is w(·, h⁻¹h') moved by h: the quotient table says which, the steering table how it is moved.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class GroupConvShape:
 def group_conv_plan(shape: GroupConvShape, strategy: str | None = None) -> Plan:
     """Input "x" (B, channels, |H|, *sizes), without |H| for a lift; output (B, outputs, |H|, *results).
 
-    Parameter "w" (outputs, depth, |H|, *basis.shape), without |H| for a lift; separable: "mix" (outputs, depth,
-    |H|) and "w" (outputs, *basis.shape).
+    Parameter "w" (outputs, depth, |H|, *basis.shape), without |H| for a lift; separable: "mix" (outputs,
+    depth, |H|) and "w" (outputs, *basis.shape).
     """
     b, h = PlanBuilder(), shape.order
     sizes = [axis.size for axis in shape.axes]
