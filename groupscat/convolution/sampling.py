@@ -43,8 +43,8 @@ def check_equivariance(group: Group, basis: Basis, axes: Sequence[ConvAxis], app
         warnings.warn(
             f"{group!r} does not map the grid of {basis!r} to itself: moved filters are approximated "
             "(groupscat.wavelets.approximation_error(group, basis) tells how well, "
-            "groupscat.equivariance_error measures a layer). GaussianRings keep the error small. Consent with "
-            "approximate=True.",
+            "groupscat.equivariance_error measures a layer). GaussianRings keep the error small. Consent "
+            "with approximate=True.",
             ApproximationWarning,
             stacklevel=4,
         )

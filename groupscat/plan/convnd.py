@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -28,15 +28,12 @@ from groupscat.plan.conv_ops import (
     Rearrange,
     Synthesise,
 )
-from groupscat.plan.fourier import ShortFourier
+from groupscat.plan.fourier import ShortFourier, runs
 from groupscat.plan.ops import Op
 from groupscat.plan.paths import Paths
 from groupscat.plan.plan import Plan, PlanBuilder
 from groupscat.plan.strategy import Split, choose
 from groupscat.space import Axis, Space
-
-#: Axes are transformed together by one matrix while it has at most so many samples.
-JOINT = 64
 
 
 @dataclass(frozen=True)
@@ -317,7 +314,7 @@ class Lowering:
         """Folded axes are Fourier transformed; every frequency is a group of a native convolution."""
         shape, native = self.shape, self.native_axes
         G, O, C = shape.groups, shape.outputs // shape.groups, shape.depth
-        together = list(_runs(self.folded_axes))
+        together = list(runs(self.folded_axes))
         last = [*self.split.native, *self.split.folded]
         P, K = _total(native, "size"), _total(native, "taps")
         x = self.rearrange(
@@ -388,17 +385,6 @@ class Lowering:
         if batched:
             return self.rearrange(x, before, order, after)
         return self.parameter(x, [1, *before], [0, *(k + 1 for k in order)], [1, *after])
-
-
-def _runs(axes: Sequence[ConvAxis]) -> Iterator[tuple[ConvAxis, ...]]:
-    """Neighbours that are transformed together: as many, from the last one on, as one matrix may hold."""
-    groups: list[list[ConvAxis]] = []
-    for axis in reversed(axes):
-        if groups and axis.size * math.prod(a.size for a in groups[0]) <= JOINT:
-            groups[0].insert(0, axis)
-        else:
-            groups.insert(0, [axis])
-    return map(tuple, groups)
 
 
 def space_of(*sizes: int) -> Space:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, ClassVar, Literal
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 
 from groupscat.backend.base import ConstantKind
 from groupscat.plan.conv_axis import ConvAxis
+
+#: Axes are transformed together by one matrix while it has at most so many samples.
+JOINT = 64
 
 
 @dataclass(frozen=True)
@@ -75,3 +80,14 @@ class ShortFourier:
 def _waves(turns: NDArray[Any], N: int) -> NDArray[np.complex128]:
     """e^{2πi turns/N}; reduced first, so that large numbers of turns cost no precision."""
     return np.exp(2j * np.pi * (turns % N) / N)
+
+
+def runs(axes: Sequence[ConvAxis]) -> Iterator[tuple[ConvAxis, ...]]:
+    """Neighbours that are transformed together: as many, from the last one on, as one matrix may hold."""
+    groups: list[list[ConvAxis]] = []
+    for axis in reversed(axes):
+        if groups and axis.size * math.prod(a.size for a in groups[0]) <= JOINT:
+            groups[0].insert(0, axis)
+        else:
+            groups.insert(0, [axis])
+    return map(tuple, groups)

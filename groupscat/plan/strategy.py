@@ -10,15 +10,19 @@ from functools import lru_cache
 
 from groupscat.errors import ArgumentError
 from groupscat.plan.conv_axis import ConvAxis
+from groupscat.plan.fourier import runs
 
 STRATEGIES = ("native", "fft", "toeplitz", "taps")
 
 #: A signal is computed in a batch of about so many; the kernel is transformed once for all of them.
 BATCH = 8
-#: Time per multiplication, in that of a dense convolution in two dimensions, and per number moved.
-#: Fitted by ``python -m benchmarks.convolution --calibrate`` on a CPU.
-GROUPED, MATRIX, NATIVE_3D, MOVE = 1.5, 0.6, 2.0, 10.0
-#: Memory that a strategy may take beyond input and output together.
+#: Time, in that of a multiplication by a framework's convolution: of one in a matrix product, of one number
+#: written by a transform or by gathering taps, of starting an operation. Fitted to forward and backward of
+#: Torch on a CPU (``python -m benchmarks.convolution_fit``).
+MATRIX, MOVE, GATHER, START = 0.63, 57.0, 175.0, 2.9e6
+#: Channels that a convolution, or each group of one, takes the time of at least: those of a vector.
+CHANNELS, GROUP_CHANNELS = 16, 8
+#: Memory that a strategy may take, in that of input and output together.
 BLOW_UP = 16
 
 
@@ -45,8 +49,10 @@ def choose(
         raise ArgumentError(
             f"strategy={strategy!r}: expected one of {', '.join(map(repr, STRATEGIES))}, or None to choose."
         )
-    model = Cost(axes, channels, outputs, groups)
     found = [s for s in _splits(len(axes)) if strategy in (None, s.strategy)]
+    if strategy is None and len(axes) <= 2:  # every framework does these well, on every device
+        return found[0]
+    model = Cost(axes, channels, outputs, groups)
     fits = [s for s in found if model.numbers(s) <= BLOW_UP * model.least] or found
     return min(fits, key=model.time)
 
@@ -82,35 +88,75 @@ class Cost:
         return self.outputs * math.prod(a.outputs for a in self.axes)
 
     def numbers(self, split: Split) -> float:
-        """Numbers that a split keeps beyond input and output, the kernel's share of the batch included."""
-        return self._moved(split)[1]
+        """Numbers that a split writes beside the output, for one signal of a batch."""
+        return self._of(split)[1]
 
     def time(self, split: Split) -> float:
-        work, moved = self._moved(split)
-        return work + MOVE * moved
+        """Forward and backward, for one signal of a batch."""
+        return self._of(split)[0]
 
-    def _moved(self, split: Split) -> tuple[float, float]:
-        """Weighted multiplications, and numbers of intermediate arrays."""
-        pairs = self.channels // self.groups * self.outputs
-        native = [self.axes[k] for k in split.native]
-        folded = [self.axes[k] for k in split.folded]
-        taps = math.prod(a.taps for a in native)
-        P, Q = math.prod(a.size for a in native), math.prod(a.outputs for a in native)
-        n, m = math.prod(a.size for a in folded), math.prod(a.outputs for a in folded)
-        t = math.prod(a.taps for a in folded)
-        dense = GROUPED if self.groups > 1 else 1.0
-        if split.strategy == "native":
-            d = len(native)
-            if d > 3:  # a column per tap
-                return MATRIX * pairs * taps * Q, self.channels * taps * Q
-            return (NATIVE_3D if d == 3 else dense) * pairs * taps * Q, 0
-        if split.strategy == "toeplitz":
-            kernel = pairs * taps * n * m / BATCH
-            return dense * pairs * n * m * taps * Q, self._input + self._output + 2 * kernel
-        if split.strategy == "taps":
-            return dense * m * pairs * t * taps * Q, 2 * m * t * self.channels * P + self._output
-        N = math.prod(a.period for a in folded)
-        F = 2 * N / folded[-1].period * (folded[-1].period // 2 + 1)
-        transforms = MATRIX * F * (self.channels * P * n + self.outputs * Q * m + pairs * taps * t / BATCH)
-        products = GROUPED * 2 * F * pairs * taps * Q
-        return transforms + products, F * (self.channels * P + self.outputs * Q + 4 * pairs * taps / BATCH)
+    def _of(self, split: Split) -> tuple[float, float]:
+        of = {"native": self._native, "fft": self._fft, "toeplitz": self._toeplitz, "taps": self._taps}
+        native, folded = ([self.axes[k] for k in places] for places in (split.native, split.folded))
+        return of[split.strategy](native, folded)
+
+    @property
+    def _pairs(self) -> int:
+        return self.channels // self.groups * self.outputs
+
+    def _conv(self, native: Sequence[ConvAxis], depth: int, outputs: int, groups: int) -> float:
+        """Multiplications of a framework's convolution, of ``groups`` groups of these channels each."""
+        least = CHANNELS if groups == 1 else GROUP_CHANNELS
+        return groups * max(depth, least) * max(outputs, least) * _total(native, "taps", "outputs")
+
+    def _native(self, native: Sequence[ConvAxis], folded: Sequence[ConvAxis]) -> tuple[float, float]:
+        depth, outputs = self.channels // self.groups, self.outputs // self.groups
+        work = self._conv(native, depth, outputs, self.groups) + START / BATCH
+        if len(native) <= 3:
+            return work, 0
+        columns = self.channels * _total(native, "taps", "outputs")
+        return work + GATHER * columns, columns
+
+    def _toeplitz(self, native: Sequence[ConvAxis], folded: Sequence[ConvAxis]) -> tuple[float, float]:
+        n, m = _total(folded, "size"), _total(folded, "outputs")
+        depth, outputs = self.channels // self.groups * n, self.outputs // self.groups * m
+        kernel = self._pairs * n * m * _total(native, "taps") / BATCH
+        moved = self._input + self._output + 2 * kernel
+        return self._conv(native, depth, outputs, self.groups) + MOVE * moved + 3 * START / BATCH, moved
+
+    def _taps(self, native: Sequence[ConvAxis], folded: Sequence[ConvAxis]) -> tuple[float, float]:
+        m, t = _total(folded, "outputs"), _total(folded, "taps")
+        work = m * self._conv(
+            native, self.channels // self.groups * t, self.outputs // self.groups, self.groups
+        )
+        gathered = m * t * self.channels * _total(native, "size")
+        return work + MOVE * self._output + GATHER * gathered + 3 * START / BATCH, gathered + self._output
+
+    def _fft(self, native: Sequence[ConvAxis], folded: Sequence[ConvAxis]) -> tuple[float, float]:
+        together, taps = list(runs(folded)), _total(native, "taps")
+        rows = self.channels * _total(native, "size"), self.outputs * _total(native, "outputs")
+        signal, moved, F = _transform(together, "size", rows[0])
+        output, written, _ = _transform(together, "outputs", rows[1])
+        kernel, small, _ = _transform(together, "taps", self._pairs * taps)
+        depth, outputs = self.channels // self.groups, self.outputs // self.groups
+        products = self._conv(native, 2 * depth, 2 * outputs, F * self.groups)
+        numbers = moved + written + (small + 8 * F * self._pairs * taps) / BATCH
+        work = products + MATRIX * (signal + output + kernel / BATCH)
+        return work + MOVE * numbers + 6 * START / BATCH, numbers
+
+
+def _total(axes: Sequence[ConvAxis], *what: str) -> int:
+    return math.prod(getattr(axis, name) for axis in axes for name in what)
+
+
+def _transform(together: Sequence[tuple[ConvAxis, ...]], of: str, rows: int) -> tuple[float, float, int]:
+    """Multiplications, numbers written and frequencies of a Fourier transform by groups of axes."""
+    work, moved, done, field = 0.0, 0.0, 1, 1
+    for g, axes in reversed(list(enumerate(together))):
+        n, left = _total(axes, of), rows * math.prod(_total(a, of) for a in together[:g])
+        last = axes[-1].period
+        F = _total(axes, "period") // last * (last if field == 2 else last // 2 + 1)
+        work += 2 * done * left * field * n * F
+        moved += 2 * done * left * (F + (n if field == 2 else 0))
+        done, field = done * F, 2
+    return work, moved, done
