@@ -22,18 +22,17 @@ from benchmarks.convolution_cases import (
     CONTESTANTS,
     FORCED,
     PACKAGES,
-    STRATEGIES,
     Case,
     Prepared,
     both_ways,
     tap_loop,
 )
-from benchmarks.convolution_fit import calibrate
 from benchmarks.machine import version
 from benchmarks.memory import ask
 from benchmarks.report import facts, write_chapter
 from benchmarks.tables import mebibytes, table
 from benchmarks.timing import Effort, Timing, interleaved, limit_threads
+from groupscat.plan.strategy import STRATEGIES
 
 FULL = Effort(budget=60, least=7, most=40)
 QUICK = Effort(budget=3, least=2, most=5)
@@ -239,13 +238,9 @@ def main() -> int:
     )
     parser.add_argument("--threads", type=int, help="cores and threads to use (default: all)")
     parser.add_argument("--quick", action="store_true", help="few repetitions: a look, not a result")
-    parser.add_argument("--calibrate", action="store_true", help="fit the constants of the choice and stop")
     parser.add_argument("--report", action="store_true", help="write the chapter into benchmarks/report.md")
     a = parser.parse_args()
     limit_threads(a.threads)
-    if a.calibrate:
-        print(calibrate())
-        return 0
     found = []
     for case in CASES:
         print(f"… {case.name}", file=sys.stderr, flush=True)
