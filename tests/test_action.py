@@ -31,6 +31,7 @@ from groupscat.groups import (
     spline,
 )
 from groupscat.space import Axis, Space, signal_space
+from tests import cupy_stand_in
 from tests.frameworks import missing, needs
 
 if not missing("jax"):
@@ -203,8 +204,9 @@ def test_rounding_of_elements_does_not_matter() -> None:
     assert not np.array_equal(g.value, np.rint(g.value))
     x = np.random.default_rng(0).normal(size=(6, 6))
     np.testing.assert_array_equal(act(g, x), x)
-    far = signal_space((6, 6), start=1e6 + 0.5)
-    np.testing.assert_array_equal(act(once, x, far), act(once, x))
+    torus = signal_space((6, 6), periodic=True)
+    far = act(once, x, torus, origin=(6 * 10**9 + 1, 2))
+    np.testing.assert_array_equal(far, act(once, x, torus, origin=(1, 2)))
 
 
 def test_features_and_their_input_share_an_origin() -> None:
@@ -273,6 +275,18 @@ def test_every_framework_has_the_same_splines(framework: str, order: int) -> Non
         np.testing.assert_allclose(
             gs.backend_of(found).to_numpy(found), act(g, x, space, order=order), atol=tolerance
         )
+
+
+def test_cupy_stays_on_its_device() -> None:
+    with cupy_stand_in.installed():
+        xp = gs.get_backend("cupy")
+        space, x = signal_space((4, 4), SE2(8)), np.random.default_rng(0).normal(size=(2, 8, 4, 4))
+        for row, order in (([1, 0, 2], None), ([0.5, 0, 1], 3)):
+            found = act(SE2(8)(row), xp.put(x, "float64"), space, order=order)
+            assert xp.owns(found)
+            np.testing.assert_allclose(
+                xp.to_numpy(found), act(SE2(8)(row), x, space, order=order), atol=1e-13
+            )
 
 
 def test_torch_gradients() -> None:

@@ -65,6 +65,17 @@ def test_group_convolutions_are_equivariant() -> None:
     assert float(equivariance_error(lambda x: network(x).max((-3, -2, -1)), SE2(4), (2, 9, 9))) < 1e-13
 
 
+def test_outputs_have_a_middle_of_their_own() -> None:
+    """Without a border, or pooled 2 × 2 on even sides, where no sample is in the middle."""
+    assert float(equivariance_error(lambda x: lift(x)[..., 2:-2, 2:-2], SE2(4), (2, 9, 9))) < 1e-13
+
+    def pool(x: Array) -> Array:
+        return sum(lift(x)[..., i::2, j::2] for i in (0, 1) for j in (0, 1))
+
+    assert float(equivariance_error(pool, SE2(4), (2, 8, 8))) < 1e-13
+    assert float(equivariance_error(lambda x: lift(x)[..., ::2, ::2], SE2(4), (2, 8, 8))) > 0.1
+
+
 @pytest.mark.parametrize(
     ("layer", "space"),
     [
