@@ -6,9 +6,12 @@
 (5, 81, 8, 8)
 """
 
+from groupscat.action import act
 from groupscat.backend import Backend, backend_names, backend_of, default_backend, get_backend
-from groupscat.convolution import convnd
+from groupscat.convolution import convnd, group_conv, group_pool, lift
+from groupscat.equivariance import Equivariance, PlaneWaves, equivariance_error
 from groupscat.errors import (
+    ApproximationWarning,
     ArgumentError,
     BackendError,
     DataError,
@@ -26,29 +29,41 @@ from groupscat.scattering import (
     Scattering2D,
     Scattering3D,
 )
+from groupscat.space import Axis, Space, signal_space
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ApproximationWarning",
     "ArgumentError",
+    "Axis",
     "Backend",
     "BackendError",
     "DataError",
     "DeviceError",
     "DtypeError",
+    "Equivariance",
     "GroupscatError",
     "HarmonicScattering3D",
     "NotFiniteError",
+    "PlaneWaves",
     "Scattering",
     "Scattering1D",
     "Scattering2D",
     "Scattering3D",
     "ShapeError",
+    "Space",
     "__version__",
+    "act",
     "backend_names",
     "backend_of",
     "convert",
     "convnd",
     "default_backend",
+    "equivariance_error",
     "get_backend",
+    "group_conv",
+    "group_pool",
+    "lift",
+    "signal_space",
 ]
