@@ -8,7 +8,7 @@
 
 from groupscat.action import act
 from groupscat.backend import Backend, backend_names, backend_of, default_backend, get_backend
-from groupscat.convolution import convnd, group_conv, group_pool, lift
+from groupscat.convolution import convnd, convnd_adjoint, group_conv, group_pool, lift
 from groupscat.equivariance import Equivariance, PlaneWaves, equivariance_error
 from groupscat.errors import (
     ApproximationWarning,
@@ -59,6 +59,7 @@ __all__ = [
     "backend_of",
     "convert",
     "convnd",
+    "convnd_adjoint",
     "default_backend",
     "equivariance_error",
     "get_backend",
