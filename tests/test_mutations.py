@@ -226,6 +226,11 @@ MUTATIONS = [
              lambda f, self, x, k, stride: f(self, x.roll(-1, -1), k, stride)),
     Mutation("reflected, not periodic", "wrap",
              lambda f, self, x, radius: f(self, x, radius).flip(-1)),
+    Mutation("gradient of half the value", "value_and_grad", result(lambda pair: (pair[0], pair[1] / 2))),
+    Mutation("conjugate gradient", "value_and_grad", result(lambda pair: (pair[0], pair[1].conj()))),
+    Mutation("value of another function", "value_and_grad", result(lambda pair: (pair[0] + 1, pair[1]))),
+    Mutation("gradient in double precision", "value_and_grad",
+             result(lambda pair: (pair[0], pair[1].double() if pair[1].dtype == T.float32 else pair[1]))),
     Mutation("compiled into something else", "compile", result(lambda g: lambda *a: g(*a) * 2)),
 ]  # fmt: skip
 

@@ -199,6 +199,10 @@ class JAXBackend(Backend):
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.jit(function)
 
+    def value_and_grad(self, function: Callable[[Array], Array], x: Array) -> tuple[Array, Array]:
+        value, gradient = jax.value_and_grad(function)(x)
+        return value, jnp.conj(gradient)  # for complex x JAX returns the conjugate
+
 
 def _known(dtype: str) -> str:
     """The element type, if JAX has it: without x64 it would silently take half the bits instead."""

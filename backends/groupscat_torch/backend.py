@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from groupscat.backend.base import Backend, ConstantKind, Segments
-from groupscat.errors import DeviceError, DtypeError
+from groupscat.backend.base import NO_PATH, Backend, ConstantKind, Segments
+from groupscat.errors import ArgumentError, DeviceError, DtypeError
 from groupscat_torch.power import power
 
 DTYPES: dict[str, torch.dtype] = {
@@ -185,6 +185,17 @@ class TorchBackend(Backend):
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return torch.compile(function)
+
+    def value_and_grad(self, function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.inference_mode(False), torch.enable_grad():
+            z = x.detach().clone().requires_grad_()
+            value = function(z)
+            if not value.requires_grad:
+                raise ArgumentError(NO_PATH.format(name=self.name))
+            (gradient,) = torch.autograd.grad(value, z, allow_unused=True)
+        if gradient is None:
+            raise ArgumentError(NO_PATH.format(name=self.name))
+        return value.detach(), gradient
 
     # Complex × real in Torch converts the filter to complex and multiplies four times; on (re, im) pairs
     # with each filter sample stored twice it is one pass, 30 times faster.

@@ -22,11 +22,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from groupscat.errors import DeviceError
+from groupscat.errors import BackendError, DeviceError
 
 Array = Any
 #: Slices [start, stop) of an axis, concatenated in order; None means the whole axis.
 Segments = tuple[tuple[int, int], ...] | None
+#: The message of a gradient that does not exist.
+NO_PATH = (
+    "The value does not depend on x by operations that {name} can differentiate. Keep the function within "
+    "{name}: no conversion to NumPy, no detaching, no rounding."
+)
 #: What a constant is used for; a backend may lay filters out in its own way.
 ConstantKind = Literal["filter", "complex_filter", "matrix", "index"]
 
@@ -224,6 +229,33 @@ class Backend(ABC):
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """``function`` compiled by the framework, where it has a compiler."""
         return function
+
+    def value_and_grad(self, function: Callable[[Array], Array], x: Array) -> tuple[Array, Array]:
+        """A real function of one real or complex array, and its gradient, at ``x``; nothing else is changed.
+
+        Parameters
+        ----------
+        function : gives an array without axes. x : detached from any gradient.
+
+        Returns
+        -------
+        The value, detached, and the gradient, of the shape and type of x: for complex x its real and
+        imaginary part are the derivatives by those of x.
+
+        Raises
+        ------
+        BackendError : the framework does not differentiate.
+        ArgumentError : the value does not depend on x by differentiable operations (where that shows).
+        """
+        raise BackendError(
+            f"The {self.name} backend has no gradients. Use arrays of torch, tensorflow or jax, or name one of "
+            'them with backend=; pip install "groupscat[torch]" installs the first.'
+        )
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether there is a :meth:`value_and_grad`."""
+        return type(self).value_and_grad is not Backend.value_and_grad
 
     def chunk(self, x: Array) -> int | None:
         """Bytes of intermediate arrays to work on at a time where x lives; None: all at once."""

@@ -232,6 +232,28 @@ class OperatorContract(Contract):
         axes = tuple(range(len(S.output_shape)))
         assert np.isfinite(self.gradient(lambda z: self.xp.sum(self.xp.modulus(S(z)), axes), x)).all()
 
+    @pytest.mark.parametrize("is_complex", [False, True])
+    def test_value_and_grad(self, is_complex: bool) -> None:
+        """Σ|z²|² has the gradient 4|z|²z; z itself and what else depends on it stay as they are."""
+        xp, x = self.xp, noise((3, 4), is_complex=is_complex)
+        if not xp.differentiates:
+            with pytest.raises(gs.BackendError, match="no gradients"):
+                xp.value_and_grad(lambda z: z, self.put(x))
+            return
+
+        def function(z: Array) -> Array:
+            return xp.sum(xp.power(xp.modulus(z * z), 2.0), (0, 1))
+
+        given = self.put(x)
+        value, gradient = xp.value_and_grad(function, given)
+        self.same(value, (abs(x) ** 4).sum())
+        self.same(gradient, 4 * abs(x) ** 2 * x)
+        assert xp.dtype(gradient) == xp.dtype(given)
+        self.same(given, x)
+        single, slope = xp.value_and_grad(lambda z: xp.sum(z * z, (0, 1)), self.put(x.real.astype("float32")))
+        assert (xp.dtype(single), xp.dtype(slope)) == ("float32", "float32")
+        self.same(slope, 2 * x.real, "float32")
+
     def test_modulus_and_power_have_gradient_zero_at_zero(self) -> None:
         def summed(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
             return lambda x: self.xp.sum(function(x), (0,))
