@@ -4,6 +4,7 @@ from groupscat import *  # noqa: F403
 from groupscat.errors import BackendError
 
 try:
+    from groupscat_torch.layers import ConvNd, FiberBatchNorm, GroupConv, GroupPool, Lift
     from groupscat_torch.modules import (
         HarmonicScattering3D,
         OperatorModule,
@@ -18,7 +19,12 @@ except ModuleNotFoundError as error:
     raise BackendError('groupscat.torch needs Torch: pip install "groupscat[torch]"') from error
 
 __all__ = [
+    "ConvNd",
+    "FiberBatchNorm",
+    "GroupConv",
+    "GroupPool",
     "HarmonicScattering3D",
+    "Lift",
     "OperatorModule",
     "Scattering",
     "Scattering1D",

@@ -164,21 +164,32 @@ def group_pool(
     backend = same_framework(x)
     with backend.scope(x):
         channels, order, *sizes = on_group(x, group, backend)
-        windows = [0] * len(sizes)
-        if window is not None:
-            windows = [integer("window", k, 1) for k in per_axis("window", window, len(sizes))]
-            if any(n % k for n, k in zip(sizes, windows, strict=True)):
-                raise ShapeError(
-                    f"Windows of {tuple(windows)} samples do not cover axes of {tuple(sizes)}, and what is "
-                    "left over would break equivariance. Choose windows that divide the sizes."
-                )
+        windows = windows_of(window, sizes)
         if backend.is_complex(x):
             if reduce == "max":
                 raise DtypeError('Complex numbers have no maximum: pass reduce="mean", or the modulus of x.')
             parts = [backend.real(x), backend.imag(x)]
             return backend.complex(*(group_pool(p, group, reduce=reduce, window=window) for p in parts))
-        plan = pool_plan(channels, (order,), tuple(sizes), tuple(windows), reduce)
+        plan = pool_plan(channels, (order,), tuple(sizes), windows, reduce)
         return compute(plan, x, {}, backend)
+
+
+def windows_of(window: int | Sequence[int] | None, sizes: Sequence[int]) -> tuple[int, ...]:
+    """The samples of a window along each axis; 0 where none is given.
+
+    Raises
+    ------
+    ArgumentError : a window without samples, or not one per axis. ShapeError : windows do not cover the axes.
+    """
+    if window is None:
+        return (0,) * len(sizes)
+    windows = tuple(integer("window", k, 1) for k in per_axis("window", window, len(sizes)))
+    if any(n % k for n, k in zip(sizes, windows, strict=True)):
+        raise ShapeError(
+            f"Windows of {windows} samples do not cover axes of {tuple(sizes)}, and what is left over would "
+            "break equivariance. Choose windows that divide the sizes."
+        )
+    return windows
 
 
 def filter_shape(

@@ -30,8 +30,13 @@ def check_equivariance(group: Group, basis: Basis, axes: Sequence[ConvAxis], app
     -----
     ApproximationWarning : the group does not map the taps of the filters to themselves.
     """
-    if approximate:
-        return
+    if not approximate:
+        check_places(group, axes)
+        check_taps(group, basis, stacklevel=5)
+
+
+def check_places(group: Group, axes: Sequence[ConvAxis]) -> None:
+    """Refuse outputs that lie where the group does not map them to each other, by an ArgumentError."""
     obstacle = misplaced(group, axes)
     if obstacle is not None:
         raise ArgumentError(
@@ -39,6 +44,10 @@ def check_equivariance(group: Group, basis: Basis, axes: Sequence[ConvAxis], app
             "== 0 and odd filters, or even sizes with group_pool(window=2) instead of a stride, or circular "
             "axes that the stride divides; or consent with approximate=True."
         )
+
+
+def check_taps(group: Group, basis: Basis, stacklevel: int) -> None:
+    """Warn where the group does not map the taps of the filters to themselves."""
     if not preserves_taps(group, basis):
         warnings.warn(
             f"{group!r} does not map the grid of {basis!r} to itself: moved filters are approximated "
@@ -46,7 +55,7 @@ def check_equivariance(group: Group, basis: Basis, axes: Sequence[ConvAxis], app
             "groupscat.equivariance_error measures a layer). GaussianRings keep the error small. Consent "
             "with approximate=True.",
             ApproximationWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 
