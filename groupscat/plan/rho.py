@@ -35,6 +35,17 @@ class Modulus:
 
 
 @dataclass(frozen=True)
+class Linear:
+    """ρ(z) = z: for responses that are filtered along another axis before their modulus."""
+
+    phases: int = 1
+    is_complex: bool = True
+
+    def __call__(self, xp: Backend, z: Array) -> Array:
+        return z
+
+
+@dataclass(frozen=True)
 class Rectifier:
     """ρ_α(z) = max(0, Re(e^{iα} z)) for ``phases`` angles α = 2πk/phases, each a channel of its own.
 

@@ -111,6 +111,10 @@ class Lowering:
 
     def collect(self, node: Node, is_complex: bool = False) -> None:
         """Turn U into S: average (or only trim) the node and make it an output."""
+        self.outputs.append((self.average(node, is_complex), node.paths))
+
+    def average(self, node: Node, is_complex: bool = False) -> str:
+        """The node averaged, or only trimmed, on the grid of the outputs."""
         strides = tuple(self.output.stride or 2**k for k in node.log2)
         if self.output.mode in ("mean", "integral"):
             strides = tuple(a.padded for a in self.axes)
@@ -118,9 +122,8 @@ class Lowering:
         else:
             counts = tuple(a.count(s) for a, s in zip(self.axes, strides, strict=True))
         space = self.space(len(node.paths), counts, strides)
-        op = self._crop(node, strides, counts) if self.output.mode == "none" else self._average(node, counts)
-        register = self.builder.emit(op, space, is_complex)
-        self.outputs.append((register, node.paths))
+        op = self._crop(node, strides, counts) if self.output.mode == "none" else self._lowpass(node, counts)
+        return self.builder.emit(op, space, is_complex)
 
     def _crop(self, node: Node, strides: tuple[int, ...], counts: tuple[int, ...]) -> Op:
         slices = []
@@ -131,7 +134,7 @@ class Lowering:
         copy = node.register in self.builder.inputs
         return Crop((node.register,), self.name("U"), tuple(slices), copy)
 
-    def _average(self, node: Node, counts: tuple[int, ...]) -> Op:
+    def _lowpass(self, node: Node, counts: tuple[int, ...]) -> Op:
         matrices: list[str] = []
         frames: list[Frames | None] = []
         for axis, log2 in zip(self.axes, node.log2, strict=True):
@@ -200,22 +203,22 @@ def translation_plan(
             return
         spectrum = low.spectrum(node)
         for block in blocks:
-            log2 = _sampling(low, node, block[0].j - oversampling, output.log2_cap)
-            for part in _split(len(block), len(node.paths) * math.prod(low.sizes(log2)), LARGEST[low.ndim]):
-                child = _bandpass(low, spectrum, node, block, part, rho, log2)
+            log2 = sampling(low, node, block[0].j - oversampling, output.log2_cap)
+            for part in split(len(block), len(node.paths) * math.prod(low.sizes(log2)), LARGEST[low.ndim]):
+                child = bandpass(low, spectrum, node, block, part, rho, log2)
                 visit(child, order + 1, rho.is_complex)
 
     visit(low.pad_input(padding, complex_input), 0, complex_input)
     return low.finish(rate, complex_input or rho.is_complex)
 
 
-def _sampling(low: Lowering, node: Node, finest: int, cap: int | None) -> tuple[int, ...]:
+def sampling(low: Lowering, node: Node, finest: int, cap: int | None) -> tuple[int, ...]:
     """log2 of the subsampling of a child: at most ``finest`` and ``cap``, a divisor of the period."""
     target = max(0, finest if cap is None else min(finest, cap))
     return tuple(max(r, min(target, a.log2_divisor)) for r, a in zip(node.log2, low.axes, strict=True))
 
 
-def _split(wavelets: int, samples: int, largest: int) -> list[tuple[int, int]]:
+def split(wavelets: int, samples: int, largest: int) -> list[tuple[int, int]]:
     """Part the wavelets of a scale so that the response to one part, of ``samples`` each, is not too large.
 
     On large signals this keeps intermediate results in the cache and, as parts are worked off depth first,
@@ -225,7 +228,7 @@ def _split(wavelets: int, samples: int, largest: int) -> list[tuple[int, int]]:
     return [(k, min(k + count, wavelets)) for k in range(0, wavelets, count)]
 
 
-def _bandpass(
+def bandpass(
     low: Lowering,
     spectrum: str,
     node: Node,
@@ -234,6 +237,7 @@ def _bandpass(
     rho: Rho,
     log2: tuple[int, ...],
 ) -> Node:
+    """ρ(x ⋆ ψ) for a part of the wavelets of one scale, from the spectrum of x, subsampled to 2^log2."""
     sizes, small = low.sizes(node.log2), low.sizes(log2)
     windows = tuple(
         _window(block, k, axis.padded, size, out)
