@@ -248,8 +248,8 @@ class Backend(ABC):
         ArgumentError : the value does not depend on x by differentiable operations (where that shows).
         """
         raise BackendError(
-            f"The {self.name} backend has no gradients. Use arrays of torch, tensorflow or jax, or name one of "
-            'them with backend=; pip install "groupscat[torch]" installs the first.'
+            f"The {self.name} backend has no gradients. Use arrays of torch, tensorflow or jax, or name one "
+            'of these with backend=; pip install "groupscat[torch]" installs the first.'
         )
 
     @property
@@ -483,12 +483,13 @@ class Backend(ABC):
         step = max(1, COLUMN_FLOATS // max(1, channels * math.prod(out)))
         total: Array = None
         for start in range(0, len(parts), step):
+            stop = min(start + step, len(parts))
             some = [
                 self.reshape(x[(..., *part)], (-1, groups, depth, 1, math.prod(out)))
-                for part in parts[start : start + step]
+                for part in parts[start:stop]
             ]
             columns = self.reshape(self.concat(some, 3), (-1, groups, depth * len(some), math.prod(out)))
-            rows = w[:, :, :, start : start + step]
+            rows = w[:, :, :, start:stop]
             y = self.matmul(self.reshape(rows, (groups, outputs // groups, depth * len(some))), columns)
             total = y if total is None else total + y
         return self.reshape(total, (-1, outputs, *out))
