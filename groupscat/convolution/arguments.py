@@ -115,9 +115,13 @@ def check_groups(groups: int, channels: int, outputs: int, depth: int) -> int:
 
     Raises
     ------
-    ArgumentError : it divides one of them not. ShapeError : the filters are for other channels.
+    ArgumentError : it divides one of them not. ShapeError : the filters are for other channels, or none.
     """
     groups = integer("groups", groups, 1)
+    if channels < 1 or outputs < 1:
+        raise ShapeError(
+            f"x has {channels} channels and the filters make {outputs}; expected at least one of each."
+        )
     if channels % groups or outputs % groups:
         raise ArgumentError(
             f"groups={groups} must divide the {channels} channels of x and the {outputs} of the output."
