@@ -186,6 +186,12 @@ class ndarray:
     def sum(self, axis: Any = None) -> ndarray:
         return _new(_operand(self).sum(axis))
 
+    def max(self, axis: Any = None) -> ndarray:
+        return _new(_operand(self).max(axis))
+
+    def transpose(self, *axes: Any) -> ndarray:
+        return self._view(self._values.transpose(*axes))
+
     def all(self) -> ndarray:
         return _new(_operand(self).all())
 

@@ -103,6 +103,23 @@ def constant_of_another_signal(original: Any, self: Any, x: Any, *rest: Any) -> 
     return kept.setdefault((tuple(x.shape), x.dtype), original(self, x, *rest))
 
 
+def taps_flipped(original: Any, self: Any, x: Any, w: Any, *rest: Any) -> Any:
+    """A convolution instead of a correlation."""
+    return original(self, x, w.flip(*range(2, w.ndim)), *rest)
+
+
+def groups_in_reverse(original: Any, self: Any, x: Any, w: Any, *rest: Any) -> Any:
+    """Outputs of the first group see the inputs of the last."""
+    parts = x.chunk(rest[-1], 1)
+    return original(self, torch.cat(parts[::-1], 1), w, *rest)
+
+
+def outputs_interleaved(original: Any, self: Any, x: Any, w: Any, *rest: Any) -> Any:
+    """Output o belongs to group o mod groups."""
+    order = torch.arange(len(w)).reshape(rest[-1], -1).T.flatten()
+    return original(self, x, w[order], *rest)[:, order.argsort()]
+
+
 def no_imaginary_part(original: Any, self: Any, x: Any, *rest: Any) -> Any:
     if not x.is_complex():
         return original(self, x, *rest)
@@ -160,6 +177,23 @@ MUTATIONS = [
     Mutation("product in double precision", "linear", in_double),
     Mutation("mean for sum", "sum", lambda f, self, x, axes: x.mean(axes)),
     Mutation("sum along the first axis", "sum", lambda f, self, x, axes: f(self, x, (0,))),
+    Mutation("right factor transposed", "matmul",
+             lambda f, self, x, y: f(self, x, y.mT if y.shape[-1] == y.shape[-2] else y.flip(-1))),
+    Mutation("left factor transposed", "matmul",
+             lambda f, self, x, y: f(self, x.mT.contiguous().view(x.shape), y)),
+    Mutation("factors exchanged", "matmul", lambda f, self, x, y: f(self, y.mT, x.mT)),
+    Mutation("axes before the matrices not broadcast", "matmul",
+             lambda f, self, x, y: f(self, x, y[:1]) if y.ndim > 2 else f(self, x, y)),
+    Mutation("matrices in single precision", "matmul", in_single),
+    Mutation("matrices in double precision", "matmul", in_double),
+    Mutation("matrices detached from the gradient", "matmul", result(lambda y: y.detach())),
+    Mutation("maximum over the first axis", "max",
+             lambda f, self, x, axes: f(self, x.transpose(0, axes[0]), (0, *axes[1:]))
+             if 0 not in axes else f(self, x, axes[:1])),
+    Mutation("maximum over one axis too few", "max", one_axis_less),
+    Mutation("minimum for maximum", "max", lambda f, self, x, axes: -f(self, -x, axes)),
+    Mutation("maximum of nothing below zero", "max", result(lambda y: y.clamp(min=0))),
+    Mutation("largest modulus", "max", lambda f, self, x, axes: f(self, x.abs(), axes)),
     Mutation("relu keeps the sign", "relu", lambda f, self, x: x.abs()),
     Mutation("leaky relu", "relu", lambda f, self, x: T.where(x > 0, x, (0.01 * x).to(x.dtype))),
     Mutation("real part of the conjugate's imaginary", "real", lambda f, self, x: -x.imag),
@@ -199,6 +233,42 @@ MUTATIONS = [
     Mutation("padded along one axis for the other", "pad",
              lambda f, self, x, index, zero: f(self, x.transpose(-1, -2), index[::-1], zero).transpose(-1, -2)
              if len(index) == 2 else f(self, x, index, zero).flip(-1)),
+    Mutation("axis to be left alone cut to its first sample", "pad",
+             arguments(lambda x, index, zero: (x, [T.tensor([0]) if i is None else i for i in index], zero))),
+    Mutation("zeros where an axis is left alone", "pad",
+             lambda f, self, x, index, zero: f(self, x, index, zero or None in index) * (None not in index)),
+    Mutation("the inverse permutation", "permute",
+             lambda f, self, x, order: f(self, x, tuple(np.argsort(order)))),
+    Mutation("axes reversed", "permute", lambda f, self, x, order: f(self, x, tuple(order)[::-1])),
+    Mutation("last two axes forgotten", "permute",
+             lambda f, self, x, order: x.permute(order).transpose(-1, -2)),
+    Mutation("convolution, not correlation", "conv", taps_flipped),
+    Mutation("groups in reverse", "conv", groups_in_reverse),
+    Mutation("outputs of groups interleaved", "conv", outputs_interleaved),
+    Mutation("groups ignored", "conv",
+             lambda f, self, x, w, *rest: f(self, x, T.cat([w] * rest[-1], 1), *rest[:-1], 1)),
+    Mutation("margins swapped", "conv",
+             lambda f, self, x, w, s, d, m, groups: f(self, x, w, s, d, [p[::-1] for p in m], groups)),
+    Mutation("margins of the axes in reverse", "conv",
+             lambda f, self, x, w, s, d, m, groups: f(self, x, w, s, d, m[::-1], groups)),
+    Mutation("dilation ignored", "conv",
+             lambda f, self, x, w, s, d, m, groups: f(self, x, w, s, [1] * len(d), m, groups)),
+    Mutation("dilations of the axes in reverse", "conv",
+             lambda f, self, x, w, s, d, m, groups: f(self, x, w, s, d[::-1], m, groups)),
+    Mutation("stride of the first axis for all", "conv",
+             lambda f, self, x, w, s, d, m, groups: f(self, x, w, s[:1] * len(s), d, m, groups)),
+    Mutation("stride taken for dilation", "conv",
+             lambda f, self, x, w, s, d, m, groups: f(self, x, w, d, s, m, groups)),
+    Mutation("last channel dropped", "conv",
+             lambda f, self, x, w, *rest: f(self, x, T.cat([w[:, :-1], 0 * w[:, -1:]], 1), *rest)),
+    Mutation("filters detached from the gradient", "conv",
+             arguments(lambda x, w, *rest: (x, w.detach(), *rest))),
+    Mutation("convolution in single precision", "conv", in_single),
+    Mutation("convolution in double precision", "conv", in_double),
+    Mutation("surrounded by ones", "surround",
+             lambda f, self, x, m: f(self, x - 1, m) + 1),
+    Mutation("surrounded after, not before", "surround", arguments(lambda x, m: (x, [p[::-1] for p in m]))),
+    Mutation("surrounded along the axes in reverse", "surround", arguments(lambda x, m: (x, m[::-1]))),
     Mutation("segments out of order", "window",
              arguments(lambda x, segments: (x, [s and s[::-1] for s in segments]))),
     Mutation("window one sample late", "window",

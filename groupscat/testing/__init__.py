@@ -13,12 +13,14 @@ import groupscat.testing.requirements  # noqa: F401
 from groupscat.testing import strategies
 from groupscat.testing.base import noise
 from groupscat.testing.contract import BackendContract
+from groupscat.testing.convolutions import CONVOLUTIONS
 from groupscat.testing.layers import LayerContract
 from groupscat.testing.operators import OPERATORS
 from groupscat.testing.runner import Outcome, run_contract
 from groupscat.testing.tolerances import TOLERANCE, assert_close, relative_error
 
 __all__ = [
+    "CONVOLUTIONS",
     "OPERATORS",
     "TOLERANCE",
     "BackendContract",

@@ -71,6 +71,19 @@ class CompositeContract(Contract):
         values = np.pad(self.xp.to_numpy(x), [(0, 0), (0, 0), (0, 1), (0, 1)])  # row and column −1 are zero
         self.same(self.xp.pad(x, index, zero), values[:, :, rows][..., columns])
 
+    @pytest.mark.parametrize("zero", [True, False])
+    @pytest.mark.parametrize("left_alone", [0, 1])
+    def test_pad_leaves_axes_alone(self, left_alone: int, zero: bool) -> None:
+        x = noise((2, 1, 3, 4))
+        rows: list[Any] = [[2, 0, 0, 1], [3, 1, 1, 0, 2]]
+        if zero:
+            rows[1 - left_alone] = [-1, *rows[1 - left_alone]]
+        index: list[Any] = [self.put(np.array(i, np.int32)) for i in rows]
+        rows[left_alone], index[left_alone] = range(x.shape[2 + left_alone]), None
+        self.both("pad", lambda b: b.pad(self.put(x), index, zero))
+        values = np.pad(x, [(0, 0), (0, 0), (0, 1), (0, 1)])  # row and column −1 are zero
+        self.same(self.xp.pad(self.put(x), index, zero), values[:, :, list(rows[0])][..., list(rows[1])])
+
     def test_pad_with_zeros_hides_nan(self) -> None:
         """What index −1 would read is not multiplied away: NaN stays inside."""
         x = self.put(np.array([[[np.nan, 1.0, 2.0]]]))
@@ -207,6 +220,18 @@ class CompositeContract(Contract):
         self.both("wrap", lambda b: b.wrap(self.put(x), radius))
         widths = [(0, 0), (0, 0), *((r, r) for r in radius)]
         self.same(self.xp.wrap(self.put(x), radius), np.pad(x, widths, mode="wrap"))
+
+    @pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 3, 1), (3, 0, 2, 1), (0, 3, 1, 2), (1, 0, 3, 2)])
+    def test_permute(self, order: tuple[int, ...]) -> None:
+        x = noise((2, 3, 4, 5))
+        self.both("permute", lambda b: b.permute(self.put(x), order))
+        self.same(self.xp.permute(self.put(x), order), np.transpose(x, order))
+
+    @pytest.mark.parametrize("margin", [((0, 0),), ((2, 1),), ((0, 2), (1, 0)), ((1, 0), (0, 0), (2, 3))])
+    def test_surround(self, margin: tuple[tuple[int, int], ...]) -> None:
+        x = noise((2, 3, 4, 5, 2)[: len(margin) + 2])
+        self.both("surround", lambda b: b.surround(self.put(x), margin))
+        self.same(self.xp.surround(self.put(x), margin), np.pad(x, ((0, 0), (0, 0), *margin)))
 
     def test_compile_returns_a_function_that_gives_the_same(self) -> None:
         x = self.put(noise((3,)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from groupscat.testing.composites import CompositeContract
+from groupscat.testing.convolutions import ConvolutionContract
 from groupscat.testing.operators import InterchangeContract, OperatorContract
 from groupscat.testing.primitives import PrimitiveContract
 
 
-class BackendContract(PrimitiveContract, CompositeContract, OperatorContract, InterchangeContract):
+class BackendContract(PrimitiveContract, ConvolutionContract, OperatorContract, InterchangeContract):
     """Everything that holds every backend to the same numbers.
 
     Subclass it in a test module, set ``name`` to the registered backend, and run pytest::

@@ -218,6 +218,32 @@ class PrimitiveContract(Contract):
         assert self.xp.dtype(y) == precision
         self.same(y, x @ m.T, precision)
 
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    @pytest.mark.parametrize(
+        ("left", "right"),
+        [
+            ((3, 4), (4, 5)),
+            ((2, 3, 4), (2, 4, 5)),
+            ((2, 1, 3, 4), (6, 4, 1)),
+            ((6, 3, 4), (2, 1, 4, 5)),
+            ((0, 3, 4), (4, 5)),
+            ((1, 1), (5, 1, 2)),
+        ],
+    )
+    def test_matmul(self, left: tuple[int, ...], right: tuple[int, ...], precision: str) -> None:
+        x, y = noise(left), noise(right, 1)
+        found = self.xp.matmul(self.put(x.astype(precision)), self.put(y.astype(precision)))
+        assert self.xp.dtype(found) == precision
+        self.same(found, x @ y, precision)
+
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    @pytest.mark.parametrize("axes", [(0,), (-1,), (1, 2), (-2, -1), (0, 2)])
+    def test_max(self, axes: tuple[int, ...], precision: str) -> None:
+        x = noise((2, 3, 4)).astype(precision) - 5  # all negative: 0 is no maximum
+        found = self.xp.max(self.put(x), axes)
+        assert self.xp.dtype(found) == precision
+        np.testing.assert_array_equal(self.xp.to_numpy(found), x.max(axes))
+
     @pytest.mark.parametrize("axes", [(0,), (-1,), (1, 2), (-2, -1)])
     def test_sum(self, axes: tuple[int, ...]) -> None:
         x = noise((2, 3, 4))

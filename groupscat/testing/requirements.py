@@ -12,5 +12,8 @@ except ModuleNotFoundError as error:
 
 # Assertions of these modules are to be explained like those of test modules.
 pytest.register_assert_rewrite(
-    *(f"groupscat.testing.{part}" for part in ("base", "primitives", "composites", "operators", "layers"))
+    *(
+        f"groupscat.testing.{part}"
+        for part in ("base", "primitives", "composites", "convolutions", "operators", "layers")
+    )
 )

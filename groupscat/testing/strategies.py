@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 import groupscat as gs
+from groupscat.plan.conv_axis import BOUNDARIES
+from groupscat.plan.strategy import STRATEGIES
 
 PADDINGS = ("reflect", "zero", "circular", "edge")
 KINDS = ("bounded", "zero", "delta", "tone", "constant")
@@ -88,3 +91,48 @@ def arguments(draw: st.DrawFn, ndim: int | None = None) -> dict[str, Any]:
 def operators(draw: st.DrawFn, ndim: int | None = None) -> gs.Scattering:
     """A small translation scattering with any combination of options."""
     return gs.Scattering(**draw(arguments(ndim)))
+
+
+@dataclass(frozen=True)
+class Convolved:
+    """Arrays and arguments of :func:`groupscat.convnd`."""
+
+    x: np.ndarray[Any, Any]
+    w: np.ndarray[Any, Any]
+    options: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"convnd(x {self.x.dtype} {self.x.shape}, w {self.w.dtype} {self.w.shape}, {self.options})"
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, most: int = 600) -> Convolved:
+    """Any convolution of one to five axes of one to six samples, at most about ``most`` in all."""
+    sizes, taps, paddings, dilations = [], [], [], []
+    for _ in range(draw(st.integers(1, 5))):
+        n = draw(st.integers(1, max(1, min(6, most // math.prod(sizes)))))
+        padding = draw(st.sampled_from(BOUNDARIES))
+        k, dilation = draw(st.integers(1, 3 if len(sizes) > 2 else 4)), draw(st.sampled_from([1, 1, 2, 3]))
+        if padding == "none":
+            k = min(k, n)
+            dilation = min(dilation, (n - 1) // (k - 1)) if k > 1 else dilation
+        sizes.append(n)
+        taps.append(k)
+        paddings.append(padding)
+        dilations.append(dilation)
+    strides = [draw(st.sampled_from([1, 1, 2, 3])) for _ in sizes]
+    groups, depth, outputs = (draw(st.integers(1, 2)) for _ in range(3))
+    x = noise_of(draw, (draw(st.integers(0, 2)), groups * depth, *sizes))
+    w = noise_of(draw, (groups * outputs, depth, *taps))
+    options = {
+        "stride": tuple(strides), "dilation": tuple(dilations), "padding": tuple(paddings), "groups": groups,
+        "strategy": draw(st.sampled_from([None, *STRATEGIES])),
+    }  # fmt: skip
+    return Convolved(x, w, options)
+
+
+def noise_of(draw: st.DrawFn, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """White noise, real or complex."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x = rng.standard_normal(shape)
+    return x + 1j * rng.standard_normal(shape) if draw(st.integers(0, 3)) == 0 else x
