@@ -99,6 +99,12 @@ class Path:
         """Index and phase of each wavelet."""
         return tuple(zip(self.n, self.phases, strict=True))
 
+    @property
+    def address(self) -> tuple[Any, ...]:
+        """The key of the path in the output of ``out_type="dict"``."""
+        key: tuple[Any, ...] = self.key if any(self.phases) else self.n
+        return key if self.power is None else (*key, self.power)
+
     def extended(self, wavelet: Wavelet, phase: int = 0) -> Path:
         """This path followed by one more wavelet."""
         return replace(self, wavelets=(*self.wavelets, wavelet), phases=(*self.phases, phase))
@@ -164,10 +170,9 @@ class Paths:
 
     def column(self, name: str) -> list[Any]:
         """One attribute of every path, for example ``"order"``, ``"j"``, ``"xi"`` or ``"hz"``."""
-        if not hasattr(Path, name) and name not in Path.__dataclass_fields__:
-            raise ArgumentError(
-                f"Paths have no column {name!r}; try order, n, j, theta, xi, sigma, hz, parent."
-            )
+        if not all(hasattr(kind, name) for kind in {type(path) for path in self.rows} or {Path}):
+            known = dict.fromkeys(c for path in self.rows for c in path.row())
+            raise ArgumentError(f"Paths have no column {name!r}; try {', '.join({**known, 'hz': None})}.")
         return [getattr(path, name) for path in self.rows]
 
     def where(self, condition: Callable[[Path], bool]) -> list[int]:

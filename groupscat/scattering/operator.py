@@ -12,7 +12,7 @@ from groupscat.backend import Array, Backend, backend_of
 from groupscat.checks import choice
 from groupscat.errors import ArgumentError, DtypeError, NotFiniteError, ShapeError
 from groupscat.execute import COMPLEX, constant, run_batched
-from groupscat.plan.paths import Path, Paths
+from groupscat.plan.paths import Paths
 from groupscat.plan.plan import Plan
 from groupscat.scattering.arguments import KYMATIO_ATTRIBUTES
 
@@ -78,7 +78,7 @@ class Operator(ABC):
     @property
     def keys(self) -> tuple[tuple[Any, ...], ...]:
         """The keys of the paths in the output of ``out_type="dict"``, in the order of the path axis."""
-        return tuple(_key(path) for path in self.paths)
+        return tuple(path.address for path in self.paths)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -258,11 +258,6 @@ class Operator(ABC):
 
 def _rebuild(cls: type[Operator], config: dict[str, Any]) -> Operator:
     return cls(**config)
-
-
-def _key(path: Path) -> tuple[Any, ...]:
-    key: tuple[Any, ...] = path.key if any(path.phases) else path.n
-    return key if path.power is None else (*key, path.power)
 
 
 def _bytes(n: float) -> str:
