@@ -33,3 +33,29 @@ def test_the_fit_finds_a_constant_that_removes_the_regret():
     assert _regret(measured, present) == 0
     assert _regret(measured, (1e6, 1e6, 1e6, 0.0)) > 0
     assert tuple(getattr(strategy, name) for name in NAMES) == present
+
+
+def test_layers_are_timed_on_the_same_sizes():
+    from benchmarks.layers import Case, builders, forward, step
+
+    case = Case(2, 2, 6)
+    for name, make in builders(with_escnn=False).items():
+        call, x = forward(name, make(case.channels), case)
+        assert call().shape == x.shape
+        assert x.numel() == 2 * 2 * 8 * 6 * 6
+        assert len(step(name, make(case.channels), case)()) >= 3
+
+
+def test_digits_turn_and_networks_are_alike():
+    from benchmarks.rotated_mnist import NETWORKS, parameters, turned
+
+    x = torch.rand(2, 1, 28, 28)
+    quarter = turned(x, torch.tensor([0.0, torch.pi / 2]))
+    torch.testing.assert_close(quarter[0], x[0], atol=1e-5, rtol=0)
+    assert min((quarter[1] - torch.rot90(x[1], k, (1, 2))).abs().max() for k in (1, 3)) < 1e-5
+    plain, grouped = (make().eval() for make in NETWORKS.values())
+    assert abs(parameters(plain) / parameters(grouped) - 1) < 0.02
+    with torch.no_grad():
+        same = grouped(torch.rot90(x, 1, (2, 3))) - grouped(x)
+        other = plain(torch.rot90(x, 1, (2, 3))) - plain(x)
+    assert same.abs().max() < 1e-5 < other.abs().max()
