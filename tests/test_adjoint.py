@@ -1,4 +1,4 @@
-"""The gradients of a convolution against its linearity: ⟨y, C dx⟩ = ⟨C* y, dx⟩ needs no second computation."""
+"""The gradients of a convolution against its linearity: ⟨y, C dx⟩ = ⟨C* y, dx⟩ takes no second way."""
 
 from __future__ import annotations
 
