@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from groupscat.backend import get_backend
 from groupscat.convolution.arguments import PRECISION, same_framework
 from groupscat.convolution.convnd import CONSTANTS, compute
-from groupscat.convolution.group_layer import GroupConvSpec, GroupPoolSpec
+from groupscat.convolution.group_layer import GroupConvSpec, GroupPoolSpec, LiftSpec
 from groupscat.convolution.layer import PLAN_NAMES, ConvNdSpec, ConvSpec, LayerSpec
 from groupscat.errors import DtypeError
 from groupscat.execute import run
@@ -19,6 +19,7 @@ from groupscat.groups import Group
 from groupscat.plan.plan import Plan
 from groupscat.space import Space
 from groupscat.wavelets.basis import Basis
+from groupscat_torch.export import exported
 
 HALVES = (torch.float16, torch.bfloat16)
 _BACKEND = get_backend("torch")
@@ -99,6 +100,14 @@ def _run(name: str, x: Tensor, *arrays: Tensor) -> Tensor:
     return y.to(kept)
 
 
+def _autocast(x: Any) -> bool:
+    """Whether x is what autocast has made of the output of a layer before."""
+    if not isinstance(x, Tensor) or x.dtype not in HALVES:
+        return False
+    kind = x.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
 class Convolution(Layer):
     """What the convolutions share: parameters, which exist from construction on.
 
@@ -125,11 +134,11 @@ class Convolution(Layer):
 
     @property
     def in_channels(self) -> int:
-        return self.spec.channels
+        return self.spec.in_channels
 
     @property
     def out_channels(self) -> int:
-        return self.spec.outputs
+        return self.spec.out_channels
 
     def reset_parameters(self) -> None:
         """Draw the filters anew: He normal, the bias 0; see ``GroupConvSpec.deviations``."""
@@ -146,11 +155,29 @@ class Convolution(Layer):
         ShapeError, DtypeError, DeviceError, ArgumentError : as the function of the same name.
         """
         filters = {name: getattr(self, name) for name in self._filters}
-        if isinstance(x, Tensor) and torch.is_autocast_enabled(x.device.type) and x.dtype in HALVES:
+        if _autocast(x):
             x = x.to(self.weight.dtype)
         self._check(x, **filters)
         y = self._apply_plan(x, filters)
         return y if self.bias is None else y + self.bias.reshape(-1, *(1,) * (y.ndim - 2))
+
+    def export(self, shape: Sequence[int] | None = None) -> nn.Sequential:
+        """The layer as ordinary modules of Torch, without groupscat: the same outputs, parameters of its own.
+
+        Parameters
+        ----------
+        shape : (N_1, …, N_d) of x, for strides whose padding depends on it; then only such x are right.
+
+        Returns
+        -------
+        ``nn.Sequential`` of ``nn.Conv1d``, ``2d`` or ``3d`` (two of them for a separable filter), and what
+        pads and reshapes around it.
+
+        Raises
+        ------
+        ArgumentError : more than three axes; no shape where it matters.
+        """
+        return exported(self, self.spec, shape)
 
 
 class ConvNd(Convolution):
@@ -191,7 +218,7 @@ class ConvNd(Convolution):
         dtype: Any = None,
     ) -> None:
         spec = ConvNdSpec(
-            channels=in_channels, outputs=out_channels, kernel_size=tuple(kernel_size), stride=stride,
+            in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride,
             dilation=dilation, padding=padding, groups=groups, bias=bias, strategy=strategy,
         )  # fmt: skip
         super().__init__(spec, device, dtype)
@@ -201,7 +228,7 @@ class _OnGroup(Convolution):
     """Lift and GroupConv, which differ in what they take."""
 
     spec: GroupConvSpec
-    _lift: bool
+    _spec_class: type[GroupConvSpec]
 
     def __init__(
         self,
@@ -222,10 +249,10 @@ class _OnGroup(Convolution):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        spec = GroupConvSpec(
-            group=group, channels=in_channels, outputs=out_channels, kernel_size=kernel_size, basis=basis,
-            stride=stride, dilation=dilation, padding=padding, groups=groups, bias=bias, strategy=strategy,
-            lift=self._lift, separable=separable, approximate=approximate,
+        spec = self._spec_class(
+            group=group, in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size,
+            basis=basis, stride=stride, dilation=dilation, padding=padding, groups=groups, bias=bias,
+            strategy=strategy, separable=separable, approximate=approximate,
         )  # fmt: skip
         super().__init__(spec, device, dtype)
 
@@ -255,7 +282,7 @@ class Lift(_OnGroup):
     torch.Size([1, 8, 4, 9, 9])
     """
 
-    _lift = True
+    _spec_class = LiftSpec
 
 
 class GroupConv(_OnGroup):
@@ -278,7 +305,7 @@ class GroupConv(_OnGroup):
     torch.Size([1, 16, 8, 9, 9])
     """
 
-    _lift = False
+    _spec_class = GroupConvSpec
 
 
 class GroupPool(Layer):

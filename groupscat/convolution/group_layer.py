@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from groupscat.checks import choice, integer
 from groupscat.convolution.arguments import per_axis
@@ -23,7 +23,7 @@ from groupscat.wavelets.steering import steering_taps
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class GroupConvSpec(ConvSpec):
-    """A convolution on a group, of signals on the base (``lift``) or on the group.
+    """A convolution on a group, of signals on the group.
 
     Exactly one of ``kernel_size`` (pixels; one number for all axes, or one each) and ``basis`` is given.
 
@@ -34,17 +34,17 @@ class GroupConvSpec(ConvSpec):
     ApproximationWarning : the group does not map the taps to themselves, without ``approximate``.
 
     >>> from groupscat.groups import SE2
-    >>> spec = GroupConvSpec(group=SE2(4), channels=2, outputs=8, kernel_size=3)
+    >>> spec = GroupConvSpec(group=SE2(4), in_channels=2, out_channels=8, kernel_size=3)
     >>> spec
-    GroupConvSpec(channels=2, outputs=8, group=Translation(d=2) @ Cyclic(n=4), basis=Pixels(3, 3))
+    GroupConvSpec(in_channels=2, out_channels=8, group=Translation(d=2) @ Cyclic(n=4), basis=Pixels(3, 3))
     >>> spec.parameters["weight"], spec.output_shape((5, 2, 4, 9, 9))
     ((8, 2, 4, 3, 3), (5, 8, 4, 9, 9))
     """
 
+    lift: ClassVar[bool] = False
     group: Group
     kernel_size: int | Sequence[int] | None = None
     basis: Basis | None = None
-    lift: bool = False
     separable: bool = False
     approximate: bool = False
 
@@ -95,13 +95,13 @@ class GroupConvSpec(ConvSpec):
 
     @property
     def parameters(self) -> dict[str, tuple[int, ...]]:
-        mixing = (self.outputs, self.depth, *self.before)
+        mixing = (self.out_channels, self.depth, *self.before)
         shapes: dict[str, tuple[int, ...]] = (
-            {"mix": mixing, "weight": (self.outputs, *self.functions.shape)}
+            {"mix": mixing, "weight": (self.out_channels, *self.functions.shape)}
             if self.separable
             else {"weight": (*mixing, *self.functions.shape)}
         )
-        return shapes | ({"bias": (self.outputs,)} if self.bias else {})
+        return shapes | ({"bias": (self.out_channels,)} if self.bias else {})
 
     @property
     def deviations(self) -> dict[str, float]:
@@ -117,7 +117,7 @@ class GroupConvSpec(ConvSpec):
 
     def shape(self, sizes: Sequence[int]) -> GroupConvShape:
         return filter_shape(
-            self.group, self.functions, self.channels, self.outputs, sizes, stride=self.stride,
+            self.group, self.functions, self.in_channels, self.out_channels, sizes, stride=self.stride,
             dilation=self.dilation, padding=self.padding, groups=self.groups, lift=self.lift,
             separable=self.separable,
         )  # fmt: skip
@@ -131,6 +131,17 @@ class GroupConvSpec(ConvSpec):
     def output_space(self, space: Space) -> Space:
         _check_elements(self, space, bool(self.before))
         return super().output_space(space)
+
+
+class LiftSpec(GroupConvSpec):
+    """The same of signals on the base.
+
+    >>> from groupscat.groups import SE2
+    >>> LiftSpec(group=SE2(4), in_channels=1, out_channels=8, kernel_size=3).output_shape((5, 1, 9, 9))
+    (5, 8, 4, 9, 9)
+    """
+
+    lift = True
 
 
 @dataclass(frozen=True, repr=False)

@@ -84,7 +84,7 @@ class LayerSpec(ABC):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ConvSpec(LayerSpec):
-    """What convolutions have in common: ``outputs`` from ``channels`` channels.
+    """What convolutions have in common: ``out_channels`` from ``in_channels`` channels.
 
     ``stride``, ``dilation``, ``padding`` hold for all base axes, or are one each.
 
@@ -93,8 +93,8 @@ class ConvSpec(LayerSpec):
     ArgumentError : a value that no convolution can have.
     """
 
-    channels: int
-    outputs: int
+    in_channels: int
+    out_channels: int
     stride: int | Sequence[int] = 1
     dilation: int | Sequence[int] = 1
     padding: str | Sequence[str] = "zero"
@@ -103,12 +103,12 @@ class ConvSpec(LayerSpec):
     strategy: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("channels", "outputs", "groups"):
+        for name in ("in_channels", "out_channels", "groups"):
             self._set(name, integer(name, getattr(self, name), 1))
-        if self.channels % self.groups or self.outputs % self.groups:
+        if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ArgumentError(
-                f"groups={self.groups} must divide the {self.channels} channels of x and the {self.outputs} "
-                "of the output."
+                f"groups={self.groups} must divide in_channels={self.in_channels} and "
+                f"out_channels={self.out_channels}."
             )
         for name, check in (
             ("stride", lambda s: integer("stride", s, 1)),
@@ -156,7 +156,7 @@ class ConvSpec(LayerSpec):
     @property
     def depth(self) -> int:
         """Input channels that one output sees."""
-        return self.channels // self.groups
+        return self.in_channels // self.groups
 
     def axes(self, sizes: Sequence[int]) -> tuple[ConvAxis, ...]:
         """The base axes, of the given lengths.
@@ -177,7 +177,7 @@ class ConvSpec(LayerSpec):
         ------
         ShapeError : the layer takes other shapes.
         """
-        lead = (self.channels, *self.before)
+        lead = (self.in_channels, *self.before)
         sizes = tuple(shape)[1 + len(lead) :]
         if tuple(shape)[1 : 1 + len(lead)] != lead or len(sizes) != self.ndim:
             wanted = ", ".join(["batch", *map(str, lead), *(f"N_{k}" for k in range(1, self.ndim + 1))])
@@ -190,7 +190,7 @@ class ConvSpec(LayerSpec):
 
     def output_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         results = (axis.outputs for axis in self.axes(self.sizes(shape)))
-        return (shape[0], self.outputs, *self.after, *results)
+        return (shape[0], self.out_channels, *self.after, *results)
 
     def output_space(self, space: Space) -> Space:
         base = self.base_of(space)
@@ -211,15 +211,15 @@ class ConvSpec(LayerSpec):
 class ConvNdSpec(ConvSpec):
     """A convolution along as many axes as ``kernel_size`` has.
 
-    >>> spec = ConvNdSpec(channels=3, outputs=8, kernel_size=(3, 3, 3, 3), stride=(1, 1, 2, 2))
+    >>> spec = ConvNdSpec(in_channels=3, out_channels=8, kernel_size=(3, 3, 3, 3), stride=(1, 1, 2, 2))
     >>> spec.parameters["weight"], spec.output_shape((None, 3, 9, 9, 9, 9))
     ((8, 3, 3, 3, 3, 3), (None, 8, 9, 9, 5, 5))
     """
 
-    kernel_size: tuple[int, ...]
+    kernel_size: Sequence[int]
 
     def __post_init__(self) -> None:
-        size: Any = self.kernel_size
+        size = self.kernel_size
         if isinstance(size, (int, str)) or not isinstance(size, Sequence) or not size:
             raise ArgumentError(
                 f"kernel_size={size!r}: expected one number of taps per axis, for example (3, 3) for images."
@@ -233,19 +233,19 @@ class ConvNdSpec(ConvSpec):
 
     @property
     def taps(self) -> tuple[int, ...]:
-        return self.kernel_size
+        return tuple(self.kernel_size)
 
     @property
     def parameters(self) -> dict[str, tuple[int, ...]]:
-        shapes: dict[str, tuple[int, ...]] = {"weight": (self.outputs, self.depth, *self.kernel_size)}
-        return shapes | ({"bias": (self.outputs,)} if self.bias else {})
+        shapes: dict[str, tuple[int, ...]] = {"weight": (self.out_channels, self.depth, *self.kernel_size)}
+        return shapes | ({"bias": (self.out_channels,)} if self.bias else {})
 
     @property
     def deviations(self) -> dict[str, float]:
         return {"weight": math.sqrt(2 / (self.depth * math.prod(self.kernel_size)))}
 
     def shape(self, sizes: Sequence[int]) -> ConvShape:
-        return ConvShape(self.channels, self.outputs, self.axes(sizes), self.groups)
+        return ConvShape(self.in_channels, self.out_channels, self.axes(sizes), self.groups)
 
     def build_plan(self, sizes: tuple[int, ...]) -> Plan:
         return convolution_plan(self.shape(sizes), self.strategy)
@@ -262,7 +262,7 @@ def output_space(layers: Any, space: Space) -> Space:
     space : where the input lies, as from :func:`groupscat.space.signal_space`.
 
     >>> from groupscat.space import signal_space
-    >>> smooth = ConvNdSpec(channels=1, outputs=1, kernel_size=(3, 3), stride=2, padding="none")
+    >>> smooth = ConvNdSpec(in_channels=1, out_channels=1, kernel_size=(3, 3), stride=2, padding="none")
     >>> print(output_space([smooth, abs, smooth], signal_space((15, 15))))
     u1:3/4@3 × u2:3/4@3
     """
