@@ -22,6 +22,7 @@ from groupscat.errors import (
     ShapeError,
 )
 from groupscat.interchange import convert
+from groupscat.inversion import reconstruct
 from groupscat.scattering import (
     HarmonicScattering3D,
     Scattering,
@@ -66,5 +67,6 @@ __all__ = [
     "group_conv",
     "group_pool",
     "lift",
+    "reconstruct",
     "signal_space",
 ]

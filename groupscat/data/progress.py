@@ -20,6 +20,9 @@ class Counter:
     def advance(self, count: int) -> None:
         """So many more are done."""
 
+    def say(self, text: str) -> None:
+        """Something to read beside the number."""
+
 
 class Progress:
     """Shows nothing; the base of what does."""
@@ -29,8 +32,8 @@ class Progress:
         return items
 
     @contextlib.contextmanager
-    def counter(self, total: int, unit: str) -> Iterator[Counter]:
-        """What is to be told of the signals that are done."""
+    def counter(self, total: int, unit: str, what: str = "scattering") -> Iterator[Counter]:
+        """What is to be told of the signals (or steps) that are done."""
         yield Counter()
 
 
@@ -56,8 +59,8 @@ class Bars(Progress):
         return bar
 
     @contextlib.contextmanager
-    def counter(self, total: int, unit: str) -> Iterator[Counter]:
-        with self._tqdm(total=total, desc="scattering", unit=f" {unit}s", **self._options) as bar:
+    def counter(self, total: int, unit: str, what: str = "scattering") -> Iterator[Counter]:
+        with self._tqdm(total=total, desc=what, unit=f" {unit}s", **self._options) as bar:
             yield _Bar(bar)
 
 
@@ -71,3 +74,6 @@ class _Bar(Counter):
 
     def advance(self, count: int) -> None:
         self._bar.update(count)
+
+    def say(self, text: str) -> None:
+        self._bar.set_postfix_str(text, refresh=False)
