@@ -108,7 +108,8 @@ class Convolved:
 @st.composite
 def convolutions(draw: st.DrawFn, most: int = 600) -> Convolved:
     """Any convolution of one to five axes of one to six samples, at most about ``most`` in all."""
-    sizes, taps, paddings, dilations = [], [], [], []
+    sizes: list[int] = []
+    taps, paddings, dilations = [], [], []
     for _ in range(draw(st.integers(1, 5))):
         n = draw(st.integers(1, max(1, min(6, most // math.prod(sizes)))))
         padding = draw(st.sampled_from(BOUNDARIES))
