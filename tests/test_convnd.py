@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 import groupscat as gs
 from groupscat.backend import get_backend
+from groupscat.execute import ConstantCache
 from groupscat.plan.conv_axis import BOUNDARIES, ConvAxis
-from groupscat.plan.conv_ops import Analyse, Conv, Gather
+from groupscat.plan.conv_ops import Analyse, ComplexBlocks, Conv, Gather
 from groupscat.plan.convnd import ConvShape, TapPositions, ToeplitzTaps, convolution_plan
+from groupscat.plan.fourier import ShortFourier
 from groupscat.plan.strategy import STRATEGIES, choose
 from groupscat.testing import assert_close, noise
 from groupscat.testing.strategies import Convolved, convolutions
@@ -136,6 +138,81 @@ def test_no_signal() -> None:
     x = np.zeros((0, 2, 5, 4, 3, 3), np.float32)
     assert gs.convnd(x, np.zeros((3, 2, 3, 1, 1, 2), np.float32)).shape == (0, 3, 5, 4, 3, 3)
     assert gs.convnd(x, np.zeros((3, 2, 3, 1, 1, 2), np.complex64), 2).dtype == np.complex64
+
+
+# ---------------------------------------------------------------------------- what must be noticed
+
+
+def changed(
+    owner: type, name: str, change: Callable[[Any, Any], Any]
+) -> Callable[[pytest.MonkeyPatch], None]:
+    """Replace owner.name, a method or a property, by change(its value, self)."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        original = vars(owner)[name]
+        if isinstance(original, property):
+            patch.setattr(owner, name, property(lambda self: change(original.fget(self), self)))
+        else:
+            patch.setattr(owner, name, lambda self: change(original(self), self))
+
+    return plant
+
+
+def conjugate(matrix: Any) -> Any:
+    """Rows are (frequency, re/im)."""
+    return matrix * np.tile([[1.0], [-1.0]], (len(matrix) // 2, 1))
+
+
+def without_minus(self: ComplexBlocks, xp: Any, w: Any) -> Any:
+    re, im = (w[..., k : k + 1, :, None, :, :] for k in (0, 1))
+    return np.concatenate([np.concatenate([re, im], -3), np.concatenate([im, re], -3)], -5)
+
+
+def only(role: str, change: Callable[[Any], Any]) -> Callable[[Any, ShortFourier], Any]:
+    return lambda matrix, recipe: change(matrix) if recipe.role == role else matrix
+
+
+FAULTS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
+    "odd sample before": ("native", changed(ConvAxis, "margin", lambda m, axis: m[::-1])),
+    "padding reversed": ("native", changed(ConvAxis, "gathered", lambda g, axis: g[::-1])),
+    "period too short": ("fft", changed(ConvAxis, "period", lambda n, axis: max(1, n - 1))),
+    "taps conjugated": ("fft", changed(ShortFourier, "build", only("kernel", conjugate))),
+    "spectrum conjugated": ("fft", changed(ShortFourier, "build", only("signal", conjugate))),
+    "half of the frequencies not counted twice": (
+        "fft", changed(ShortFourier, "build", lambda m, r: m / 2 if r.role == "output" and r.real else m)
+    ),
+    "Toeplitz matrix reversed": ("toeplitz", changed(ToeplitzTaps, "build", lambda t, r: t[::-1])),
+    "first tap for none": ("toeplitz", changed(ToeplitzTaps, "build", lambda t, r: np.maximum(t, 0))),
+    "taps in reverse": ("taps", changed(TapPositions, "build", lambda t, r: t[::-1])),
+    "first sample for zero": ("taps", changed(TapPositions, "build", lambda t, r: np.maximum(t, 0))),
+    "complex numbers multiplied without a minus": (
+        "native", lambda patch: patch.setattr(ComplexBlocks, "__call__", without_minus)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_definition_notices(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    strategy, plant = FAULTS[fault]
+    x, w = noise((2, 2, 6, 5, 4), is_complex=True), noise((2, 2, 4, 3, 2), 1, is_complex=True)
+    cases: list[dict[str, Any]] = [{"padding": "zero"}, {"stride": (1, 2, 2), "padding": "circular"}]
+    wanted = np.concatenate([oracle_conv.convnd(x, w, **case).ravel() for case in cases])
+
+    def found() -> Any:
+        convolution_plan.cache_clear()
+        choose.cache_clear()
+        monkeypatch.setattr(MODULE, "CONSTANTS", ConstantCache(1 << 20))
+        return np.concatenate([gs.convnd(x, w, **case, strategy=strategy).ravel() for case in cases])
+
+    assert_close(found(), wanted, x)
+    try:
+        plant(monkeypatch)
+        with pytest.raises(AssertionError, match="relative error"):
+            assert_close(found(), wanted, x)
+    finally:
+        monkeypatch.undo()
+        convolution_plan.cache_clear()
+        choose.cache_clear()
 
 
 # ------------------------------------------------------------------------------------- strategies, memory

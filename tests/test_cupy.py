@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 import groupscat as gs
 from groupscat import cli
-from groupscat.testing import OPERATORS, BackendContract, assert_close, noise, run_contract
+from groupscat.testing import CONVOLUTIONS, OPERATORS, BackendContract, assert_close, noise, run_contract
 from groupscat.testing.operators import example
 from groupscat_cupy import sources as cuda_sources
 from tests import cupy_stand_in
@@ -193,6 +193,22 @@ class TestDevices:
         for a, b in zip(found, wanted, strict=True):
             assert xp.device(a["coef"]) == "cuda:1"
             assert_close(xp.to_numpy(a["coef"]), b["coef"], x)
+
+    @pytest.mark.parametrize("name", CONVOLUTIONS)
+    def test_convolutions_elsewhere_than_on_the_current_device(
+        self, xp: Any, cp: ModuleType, name: str
+    ) -> None:
+        case = CONVOLUTIONS[name]
+        arrays = case.arrays()
+        found = case.call(*(xp.put(a, a.dtype.name, "cuda:1") for a in arrays))
+        assert cp.cuda.Device().id == 0
+        assert xp.device(found) == "cuda:1"
+        assert_close(xp.to_numpy(found), case.call(*arrays), arrays[0])
+
+    def test_filters_on_another_device_are_refused(self, xp: Any) -> None:
+        x, w = (xp.put(noise((1, 2, 5)), "float64", f"cuda:{k}") for k in (0, 1))
+        with pytest.raises(gs.DeviceError, match="x is on cuda:0 and w on cuda:1; move one of them"):
+            gs.convnd(x, w)
 
     def test_constants_are_kept_per_device(self, xp: Any) -> None:
         S = OPERATORS["2-D"]()
