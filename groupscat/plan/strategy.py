@@ -16,10 +16,10 @@ STRATEGIES = ("native", "fft", "toeplitz", "taps")
 
 #: A signal is computed in a batch of about so many; the kernel is transformed once for all of them.
 BATCH = 8
-#: Time, in that of a multiplication by a framework's convolution: of one in a matrix product, of one number
-#: written by a transform or by gathering taps, of starting an operation. Fitted to forward and backward of
-#: Torch on a CPU (``python -m benchmarks.convolution_fit``).
-MATRIX, MOVE, GATHER, START = 0.63, 57.0, 175.0, 2.9e6
+#: Time, in that of a multiplication by a framework's convolution: of one in many small groups, of one in a
+#: matrix product, of one number written by a transform, moved, or gathered for taps, of starting an operation.
+#: Fitted to forward and backward of Torch on a CPU (``python -m benchmarks.convolution_fit``).
+GROUPED, MATRIX, TRANSFORM, MOVE, GATHER, START = 1.8, 1.5, 53.0, 77.0, 220.0, 2.7e6
 #: Channels that a convolution, or each group of one, takes the time of at least: those of a vector.
 CHANNELS, GROUP_CHANNELS = 16, 8
 #: Memory that a strategy may take, in that of input and output together.
@@ -139,10 +139,10 @@ class Cost:
         output, written, _ = _transform(together, "outputs", rows[1])
         kernel, small, _ = _transform(together, "taps", self._pairs * taps)
         depth, outputs = self.channels // self.groups, self.outputs // self.groups
-        products = self._conv(native, 2 * depth, 2 * outputs, F * self.groups)
+        products = GROUPED * self._conv(native, 2 * depth, 2 * outputs, F * self.groups)
         numbers = moved + written + (small + 8 * F * self._pairs * taps) / BATCH
         work = products + MATRIX * (signal + output + kernel / BATCH)
-        return work + MOVE * numbers + 6 * START / BATCH, numbers
+        return work + TRANSFORM * numbers + 6 * START / BATCH, numbers
 
 
 def _total(axes: Sequence[ConvAxis], *what: str) -> int:
