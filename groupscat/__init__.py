@@ -9,6 +9,7 @@
 from groupscat.action import act
 from groupscat.backend import Backend, backend_names, backend_of, default_backend, get_backend
 from groupscat.convolution import convnd, convnd_adjoint, group_conv, group_pool, lift
+from groupscat.deformation import stability
 from groupscat.equivariance import Equivariance, PlaneWaves, equivariance_error
 from groupscat.errors import (
     ApproximationWarning,
@@ -69,4 +70,5 @@ __all__ = [
     "lift",
     "reconstruct",
     "signal_space",
+    "stability",
 ]

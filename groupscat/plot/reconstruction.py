@@ -44,7 +44,7 @@ def reconstructions(
 ) -> Figure:
     """The original and reconstructions by their names side by side, with the errors against the steps.
 
-    Of signals (N,) the waveforms and below them their spectrograms, of images (H, W) or (3, H, W) the pictures.
+    Of signals (N,) waveforms and below them spectrograms, of images (H, W) or (3, H, W) pictures.
 
     Raises
     ------
@@ -61,7 +61,8 @@ def reconstructions(
         raise ShapeError(f"Expected signals (N,) or images (H, W) or (3, H, W) of one shape, got {shapes}.")
     one_d = len(shape) == 1
     figure = new_figure(figure, 3.1 * len(shown) + 3.0, 3.6 if one_d else 3.1)
-    left, right = figure.subfigures(1, 2, width_ratios=(len(shown), 1.05))
+    parts: Any = figure.subfigures(1, 2, width_ratios=(len(shown), 1.05))
+    left, right = parts
     (_signals if one_d else _images)(left, shown, sampling_rate)
     ax = right.subplots()
     errors(found, ax)
@@ -73,7 +74,9 @@ def _images(figure: SubFigure, shown: dict[str, NDArray[Any]], rate: float | Non
     high = max(values.max() for values in shown.values())
     if "original" in shown:
         low, high = shown["original"].min(), shown["original"].max()
-    for ax, (name, values) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+    for ax, (name, values) in zip(
+        figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True
+    ):
         scaled = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
         ax.imshow(np.moveaxis(scaled, 0, -1) if scaled.ndim == 3 else scaled, cmap="gray", vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[])

@@ -1,0 +1,50 @@
+"""Random signals that are known between the samples, so that deforming them makes no error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Standard deviation of the envelope in parts of a side: 3·10⁻⁶ is left of it at the border.
+ENVELOPE = 0.1
+
+
+@dataclass(frozen=True)
+class Packets:
+    """Sums of ``count`` plane waves with |k| ≤ kmax under a Gaussian envelope about the middle.
+
+    Parameters
+    ----------
+    shape : (..., N_1, …, N_d), of the arrays; the axes before the last ``ndim`` hold different signals.
+    kmax : largest frequency, in radians per sample; π is the highest that a grid holds.
+
+    >>> Packets((5, 64), ndim=1)().shape
+    (5, 64)
+    >>> still, shifted = Packets((64,), ndim=1)(), Packets((64,), ndim=1)(np.full((64, 1), 3.0))
+    >>> bool(np.allclose(np.roll(still, 3), shifted, atol=1e-4))
+    True
+    """
+
+    shape: tuple[int, ...]
+    ndim: int
+    kmax: float = math.pi / 2
+    count: int = 16
+    seed: int = 0
+
+    def __call__(self, g: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """x(u − g(u)) at every sample u, for a displacement g of shape (N_1, …, N_d, d)."""
+        d, rng = self.ndim, np.random.default_rng(self.seed)
+        lead, sides = self.shape[:-d], np.array(self.shape[-d:])
+        u = np.indices(self.shape[-d:]).reshape(d, -1).T - (sides - 1) / 2
+        points = u if g is None else u - np.asarray(g, np.float64).reshape(-1, d)
+        direction = rng.standard_normal((*lead, self.count, d))
+        radius = self.kmax * rng.uniform(size=(*lead, self.count, 1)) ** (1 / d)
+        k = radius * direction / np.linalg.norm(direction, axis=-1, keepdims=True)
+        amplitude = rng.standard_normal((*lead, 1, self.count))
+        phase = rng.uniform(0, 2 * math.pi, (*lead, self.count, 1))
+        envelope = np.exp(-(((points / (ENVELOPE * sides)) ** 2).sum(axis=-1)) / 2)
+        waves = amplitude @ np.cos(k @ points.T + phase)
+        return np.asarray((waves * envelope).reshape(self.shape))
