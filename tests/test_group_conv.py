@@ -369,6 +369,8 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     "windows that do not cover": (
         lambda: group_pool(Y, SE2(4), window=2), gs.ShapeError, r"\(2, 2\).*\(5, 5\).*divide the sizes",
     ),
+    "nothing to pool": (lambda: group_pool(Y[..., :0], SE2(4)), gs.ShapeError, r"5, 0\); only the batch may"),
+    "no channels to pool": (lambda: group_pool(Y[:, :0], SE2(4)), gs.ShapeError, r"\(1, 0, 4, 5, 5\); only"),
     "window 0": (lambda: group_pool(Y, SE2(4), window=0), gs.ArgumentError, r"window=0: expected"),
 }  # fmt: skip
 

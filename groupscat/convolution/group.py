@@ -252,7 +252,10 @@ def on_group(x: Array, group: Group, backend: Backend) -> tuple[int, ...]:
             f"A signal on {group!r} has shape (batch, channels, {order}, {axes}), got {shape}. "
             "A signal on the base is lifted first: groupscat.lift."
         )
-    return known_sizes(x, backend)
+    sizes = known_sizes(x, backend)
+    if 0 in sizes:
+        raise ShapeError(f"x has shape {shape}; only the batch may be empty.")
+    return sizes
 
 
 def _on_base(x: Array, group: Group, backend: Backend) -> tuple[int, ...]:
