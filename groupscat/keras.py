@@ -11,13 +11,16 @@ from groupscat import *  # noqa: F403
 from groupscat.errors import BackendError
 
 try:
+    from groupscat_keras.group_layers import ConvNd, FiberBatchNorm, GroupConv, GroupPool, Lift
     from groupscat_keras.layers import (
         HarmonicScattering3D,
         OperatorLayer,
+        RotoTranslationScattering2D,
         Scattering,
         Scattering1D,
         Scattering2D,
         Scattering3D,
+        TimeFrequencyScattering,
     )
 except ModuleNotFoundError as error:
     if error.name == "keras":
@@ -31,10 +34,17 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = [
+    "ConvNd",
+    "FiberBatchNorm",
+    "GroupConv",
+    "GroupPool",
     "HarmonicScattering3D",
+    "Lift",
     "OperatorLayer",
+    "RotoTranslationScattering2D",
     "Scattering",
     "Scattering1D",
     "Scattering2D",
     "Scattering3D",
+    "TimeFrequencyScattering",
 ]

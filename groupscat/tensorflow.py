@@ -15,12 +15,19 @@ except ModuleNotFoundError as error:
 from keras.config import backend as _backend
 
 from groupscat.keras import (
+    ConvNd,
+    FiberBatchNorm,
+    GroupConv,
+    GroupPool,
     HarmonicScattering3D,
+    Lift,
     OperatorLayer,
+    RotoTranslationScattering2D,
     Scattering,
     Scattering1D,
     Scattering2D,
     Scattering3D,
+    TimeFrequencyScattering,
 )
 
 if _backend() != "tensorflow":
@@ -31,10 +38,17 @@ if _backend() != "tensorflow":
     )
 
 __all__ = [
+    "ConvNd",
+    "FiberBatchNorm",
+    "GroupConv",
+    "GroupPool",
     "HarmonicScattering3D",
+    "Lift",
     "OperatorLayer",
+    "RotoTranslationScattering2D",
     "Scattering",
     "Scattering1D",
     "Scattering2D",
     "Scattering3D",
+    "TimeFrequencyScattering",
 ]

@@ -20,6 +20,37 @@ from groupscat.scattering.operator import COMPUTE, HALF, Operator
 LAYER_ARGUMENTS = ("name", "dtype", "trainable", "activity_regularizer")
 
 
+def accepted(x: Array, layer: str) -> Array:
+    """x, if a layer of that name takes it: a tensor of Keras' backend, a symbolic one or a NumPy array.
+
+    Raises
+    ------
+    DtypeError : x belongs to another framework, which Keras would convert silently, or is masked.
+    """
+    framework = keras.backend.backend()
+    if isinstance(x, np.ma.MaskedArray):
+        raise DtypeError("x is a masked array, and Keras would drop its mask: pass x.filled(value).")
+    try:
+        backend: Backend | None = backend_of(x)
+    except DtypeError:  # symbolic, or nested numbers that Keras converts
+        backend = None
+    found = framework if backend is None else backend.name
+    if backend is not None and found in (framework, "numpy"):
+        # Before Keras converts x: it takes types that the operators refuse, or fails in its own words.
+        dtype = backend.dtype(x)
+        if dtype not in COMPUTE:
+            raise DtypeError(f"x has dtype {dtype}; expected one of {', '.join(COMPUTE)}. Convert x first.")
+    if found not in (framework, "numpy"):
+        raise DtypeError(
+            f"x is {type(x).__module__}.{type(x).__qualname__}, an array of {found}, but Keras runs on "
+            f"{framework}. Convert it (groupscat.convert(x, {framework!r})), set KERAS_BACKEND={found}, "
+            f"or use groupscat.{layer}, which follows the array it is given."
+        )
+    if found == "numpy" and isinstance(x, np.ndarray):
+        x = x.astype(x.dtype.newbyteorder("="), copy=False)  # Torch reads no other byte order
+    return x
+
+
 class OperatorLayer(keras.layers.Layer):
     """An operator as a layer without weights: its filters are constants.
 
@@ -65,30 +96,7 @@ class OperatorLayer(keras.layers.Layer):
         DtypeError : x belongs to another framework, which Keras would convert silently, or is complex.
         ShapeError : the trailing shape is not the operator's, or not known.
         """
-        framework = keras.backend.backend()
-        if isinstance(x, np.ma.MaskedArray):
-            raise DtypeError("x is a masked array, and Keras would drop its mask: pass x.filled(value).")
-        try:
-            backend: Backend | None = backend_of(x)
-        except DtypeError:  # symbolic, or nested numbers that Keras converts
-            backend = None
-        found = framework if backend is None else backend.name
-        if backend is not None and found in (framework, "numpy"):
-            # Before Keras converts x: it takes types that the operators refuse, or fails in its own words.
-            dtype = backend.dtype(x)
-            if dtype not in COMPUTE:
-                raise DtypeError(
-                    f"x has dtype {dtype}; expected one of {', '.join(COMPUTE)}. Convert x first."
-                )
-        if found not in (framework, "numpy"):
-            raise DtypeError(
-                f"x is {type(x).__module__}.{type(x).__qualname__}, an array of {found}, but Keras runs on "
-                f"{framework}. Convert it (groupscat.convert(x, {framework!r})), set KERAS_BACKEND={found}, "
-                f"or use groupscat.{type(self).__name__}, which follows the array it is given."
-            )
-        if found == "numpy" and isinstance(x, np.ndarray):
-            x = x.astype(x.dtype.newbyteorder("="), copy=False)  # Torch reads no other byte order
-        return super().__call__(x, *args, **kwargs)
+        return super().__call__(accepted(x, type(self).__name__), *args, **kwargs)
 
     def call(self, x: Array) -> Any:
         backend = backend_of(x)
@@ -229,11 +237,21 @@ class Scattering3D(OperatorLayer): ...
 class HarmonicScattering3D(OperatorLayer): ...
 
 
+@_layer(groupscat.RotoTranslationScattering2D)
+class RotoTranslationScattering2D(OperatorLayer): ...
+
+
+@_layer(groupscat.TimeFrequencyScattering)
+class TimeFrequencyScattering(OperatorLayer): ...
+
+
 __all__ = [
     "HarmonicScattering3D",
     "OperatorLayer",
+    "RotoTranslationScattering2D",
     "Scattering",
     "Scattering1D",
     "Scattering2D",
     "Scattering3D",
+    "TimeFrequencyScattering",
 ]

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.utils._python_dispatch import _disable_current_modes
 
 from groupscat.backend.base import NO_PATH, Backend, ConstantKind, Segments
 from groupscat.errors import ArgumentError, DeviceError, DtypeError
@@ -49,7 +50,9 @@ class TorchBackend(Backend):
 
     def asarray(self, x: object, dtype: str | None = None, like: Tensor | None = None) -> Tensor:
         device = None if like is None else like.device
-        with torch.inference_mode(False):  # a constant made in inference mode could never be differentiated
+        # A constant outlives this call: made in inference mode it could never be differentiated, and while an
+        # exporter traces it would be a stand-in without values.
+        with torch.inference_mode(False), _no_modes():
             if isinstance(x, np.ndarray):
                 # from_numpy shares memory, fails for negative strides and lets one write to read-only arrays.
                 x = torch.from_numpy(np.require(x, requirements=["C", "W"]))
@@ -303,6 +306,11 @@ def _full_precision(x: Tensor) -> AbstractContextManager[Any]:
     if not torch.amp.is_autocast_available(kind):  # the meta device, for one
         return nullcontext()
     return torch.autocast(kind, enabled=False)
+
+
+def _no_modes() -> AbstractContextManager[Any]:
+    """No fake tensors and no tracing by operations; Dynamo, which traces code instead, cannot enter this."""
+    return nullcontext() if torch.compiler.is_dynamo_compiling() else _disable_current_modes()
 
 
 def _dense(x: Tensor) -> Tensor:
