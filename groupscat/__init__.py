@@ -26,10 +26,12 @@ from groupscat.interchange import convert
 from groupscat.inversion import reconstruct
 from groupscat.scattering import (
     HarmonicScattering3D,
+    RotoTranslationScattering2D,
     Scattering,
     Scattering1D,
     Scattering2D,
     Scattering3D,
+    TimeFrequencyScattering,
 )
 from groupscat.space import Axis, Space, signal_space
 
@@ -49,12 +51,14 @@ __all__ = [
     "HarmonicScattering3D",
     "NotFiniteError",
     "PlaneWaves",
+    "RotoTranslationScattering2D",
     "Scattering",
     "Scattering1D",
     "Scattering2D",
     "Scattering3D",
     "ShapeError",
     "Space",
+    "TimeFrequencyScattering",
     "__version__",
     "act",
     "backend_names",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from groupscat.backend import Array, get_backend
@@ -33,7 +34,7 @@ class Bound(Operator):
                 f"{operators[0].__doc__}"
             )
 
-    def __call__(self, x: Array) -> Any:
+    def __call__(self, x: Array, paths: Sequence[int] | None = None) -> Any:
         if not get_backend(self.backend_name).owns(x):
             name = type(self).__name__
             raise DtypeError(
@@ -41,4 +42,4 @@ class Bound(Operator):
                 f"{type(x).__module__}.{type(x).__qualname__}. Convert x: groupscat.convert(x, "
                 f"{self.backend_name!r}); or use groupscat.{name}, which follows the array it is given."
             )
-        return super().__call__(x)
+        return super().__call__(x, paths)

@@ -34,4 +34,10 @@ class Scattering3D(_OnCuPy, _neutral.Scattering3D): ...  # type: ignore[no-redef
 class HarmonicScattering3D(_OnCuPy, _neutral.HarmonicScattering3D): ...  # type: ignore[no-redef]
 
 
+class RotoTranslationScattering2D(_OnCuPy, _neutral.RotoTranslationScattering2D): ...  # type: ignore[no-redef]
+
+
+class TimeFrequencyScattering(_OnCuPy, _neutral.TimeFrequencyScattering): ...  # type: ignore[no-redef]
+
+
 __all__ = [*_neutral.__all__]

@@ -39,4 +39,10 @@ class Scattering3D(_OnJAX, _neutral.Scattering3D): ...  # type: ignore[no-redef]
 class HarmonicScattering3D(_OnJAX, _neutral.HarmonicScattering3D): ...  # type: ignore[no-redef]
 
 
+class RotoTranslationScattering2D(_OnJAX, _neutral.RotoTranslationScattering2D): ...  # type: ignore[no-redef]
+
+
+class TimeFrequencyScattering(_OnJAX, _neutral.TimeFrequencyScattering): ...  # type: ignore[no-redef]
+
+
 __all__ = [*_neutral.__all__]

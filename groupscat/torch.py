@@ -8,10 +8,12 @@ try:
     from groupscat_torch.modules import (
         HarmonicScattering3D,
         OperatorModule,
+        RotoTranslationScattering2D,
         Scattering,
         Scattering1D,
         Scattering2D,
         Scattering3D,
+        TimeFrequencyScattering,
     )
 except ModuleNotFoundError as error:
     if error.name != "torch":
@@ -26,8 +28,10 @@ __all__ = [
     "HarmonicScattering3D",
     "Lift",
     "OperatorModule",
+    "RotoTranslationScattering2D",
     "Scattering",
     "Scattering1D",
     "Scattering2D",
     "Scattering3D",
+    "TimeFrequencyScattering",
 ]

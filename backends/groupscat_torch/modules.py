@@ -166,11 +166,21 @@ class Scattering3D(OperatorModule): ...
 class HarmonicScattering3D(OperatorModule): ...
 
 
+@_module(groupscat.RotoTranslationScattering2D)
+class RotoTranslationScattering2D(OperatorModule): ...
+
+
+@_module(groupscat.TimeFrequencyScattering)
+class TimeFrequencyScattering(OperatorModule): ...
+
+
 __all__ = [
     "HarmonicScattering3D",
     "OperatorModule",
+    "RotoTranslationScattering2D",
     "Scattering",
     "Scattering1D",
     "Scattering2D",
     "Scattering3D",
+    "TimeFrequencyScattering",
 ]

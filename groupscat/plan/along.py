@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +17,6 @@ from groupscat.wavelets.morlet import Gabor
 
 #: A filter along the rows is taken to be zero where it is below this fraction of its maximum.
 NEGLIGIBLE = 1e-13
-#: What is filtered at a time is this fraction of what a backend works on at a time: all of it is read
-#: again for the modulus and for the average, from the cache.
-BLOCK = 1 / 4
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class AlongMatrix:
             return np.full((len(self.outputs), len(self.inputs)), self.gain / self.period)
         hat = self.filter.hat([np.fft.fftfreq(self.period)], size=(self.period,))
         lag = np.array(self.outputs)[:, None] - np.array(self.inputs)
-        matrix = self.gain * np.fft.ifft(hat)[np.mod(lag, self.period)]
-        return np.concatenate([matrix.real, matrix.imag]) if self.planar else matrix.real
+        matrix: NDArray[np.complex128] = self.gain * np.fft.ifft(hat)[np.mod(lag, self.period)]
+        return np.concatenate([matrix.real, matrix.imag]) if self.planar else np.asarray(matrix.real)
 
 
 def reached(psi: Gabor, rows: int, period: int, step: int) -> tuple[int, ...]:
@@ -92,8 +90,8 @@ class LowModulus(Op):
 class SpinModulus(Op):
     """|x ⋆ ψ| along the rows for wavelets of the given spins, (B, parts, rows, t) → (B, spins·outputs, t).
 
-    srcs[1] is the planar matrix of ψ with spin 1. The wavelet of spin −1 is its conjugate, so the four products
-    of re, im of x and ψ give both. A further source is the matrix of an average of the modulus.
+    srcs[1] is the planar matrix of ψ with spin 1. The wavelet of spin −1 is its conjugate, so that the four
+    products of re, im of x and ψ give both. A further source is the matrix of an average of the modulus.
     """
 
     spins: tuple[int, ...]
@@ -139,8 +137,8 @@ def _in_blocks(xp: Backend, function: Callable[[Array], Array], x: Array, rows: 
     if limit is None or xp.is_tracing(x):
         return function(x)
     itemsize = 8 if xp.dtype(x) == "float64" else 4
-    width = max(1, int(limit * BLOCK) // (xp.shape(x)[0] * parts * rows * itemsize))
+    width = max(1, limit // (xp.shape(x)[0] * parts * rows * itemsize))
     blocks = math.ceil(samples / width)
     cuts = [k * samples // blocks for k in range(blocks + 1)]
-    results = [function(x[..., lo:hi]) for lo, hi in zip(cuts, cuts[1:], strict=False)]
+    results = [function(x[..., lo:hi]) for lo, hi in itertools.pairwise(cuts)]
     return results[0] if blocks == 1 else xp.concat(results, -1)

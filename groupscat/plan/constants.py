@@ -160,7 +160,8 @@ def averaging(phi: Gabor, geometry: AxisGeometry, log2: int, stride: int, alias:
     width = (outputs - 1) * hop + 2 * reach + 1
     # A cropped filter that has not decayed at the new Nyquist frequency is not compact in space.
     compact = alias == "fold" or 0.5 / 2**log2 > REACH * phi.sigma[0]
-    if size <= DENSE or frames == 1 or width > size or not compact:
+    dense = size <= DENSE or count * size <= frames * outputs * width
+    if dense or frames == 1 or width > size or not compact:
         return Averaging(phi, geometry, log2, stride, alias, count, 1, count, size)
     return Averaging(phi, geometry, log2, stride, alias, count, frames, outputs, width)
 

@@ -141,8 +141,11 @@ class HarmonicScattering3D(Operator):
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        paths, *grid = self._register_shape
-        return (*self._layout(paths), *(grid if self.output.mode != "integral" else ()))
+        return (*self._layout(self._register_shape[0]), *self._grid)
+
+    @property
+    def _grid(self) -> tuple[int, ...]:
+        return () if self.output.mode == "integral" else super()._grid
 
     def arrange(self, y: Array, leading: tuple[int, ...], backend: Backend) -> Array:
         return backend.reshape(y, (*leading, *self.output_shape))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,9 +13,11 @@ from groupscat.backend import Array, Backend, backend_of
 from groupscat.checks import choice
 from groupscat.errors import ArgumentError, DtypeError, NotFiniteError, ShapeError
 from groupscat.execute import COMPLEX, constant, run_batched
-from groupscat.plan.paths import Paths
+from groupscat.plan.constants import Recipe
+from groupscat.plan.paths import Path, Paths
 from groupscat.plan.plan import Plan
 from groupscat.scattering.arguments import KYMATIO_ATTRIBUTES
+from groupscat.wavelets.atom import Atom
 
 OUT_TYPES = ("array", "list", "dict")
 
@@ -86,6 +89,16 @@ class Operator(ABC):
         return self._register_shape
 
     @property
+    def _recipes(self) -> tuple[tuple[str, Recipe], ...]:
+        """The constants this operator keeps."""
+        return self.plan.constants
+
+    @property
+    def _grid(self) -> tuple[int, ...]:
+        """Trailing shape of one coefficient."""
+        return self._register_shape[1:]
+
+    @property
     def _register_shape(self) -> tuple[int, ...]:
         """Trailing shape of the plan's first output: paths, then the grid."""
         return self.plan.register[self.plan.outputs[0][0]].space.shape
@@ -101,8 +114,12 @@ class Operator(ABC):
 
     # ------------------------------------------------------------------------------------- calling
 
-    def __call__(self, x: Array) -> Any:
+    def __call__(self, x: Array, paths: Sequence[int] | None = None) -> Any:
         """Transform x, shape (..., *self.shape), of any framework.
+
+        Parameters
+        ----------
+        paths : rows of the table of paths; what only others need is not computed. See :meth:`restrict`.
 
         Returns
         -------
@@ -114,6 +131,8 @@ class Operator(ABC):
         ------
         ShapeError, DtypeError, NotFiniteError (with ``check_finite=True``).
         """
+        if paths is not None:
+            return self.restrict(paths)(x)
         backend = backend_of(x)
         with backend.scope(x):
             data, kept = self.ingest(x, backend)
@@ -161,8 +180,7 @@ class Operator(ABC):
                 found = self._constants.get(key)
                 if found is None:
                     found = {
-                        name: constant(backend, recipe, precision, like)
-                        for name, recipe in self.plan.constants
+                        name: constant(backend, recipe, precision, like) for name, recipe in self._recipes
                     }
                     self._constants[key] = found
         return found
@@ -195,6 +213,56 @@ class Operator(ABC):
     def arrange(self, y: Array, leading: tuple[int, ...], backend: Backend) -> Array:
         """The final layout of the array output."""
         return y
+
+    # -------------------------------------------------------------------------------------- parts of it
+
+    def restrict(self, rows: Sequence[int]) -> Operator:
+        """The operator that gives some coefficients only, at what these cost.
+
+        Parameters
+        ----------
+        rows : of ``paths``; the coefficients come in this order.
+
+        It shares the constants of this one, so that subsets may be drawn anew in each step of a descent.
+
+        Raises
+        ------
+        ArgumentError : rows that do not exist, twice the same, or none.
+
+        >>> import numpy as np, groupscat as gs
+        >>> S = gs.Scattering2D(J=3, shape=(32, 32))
+        >>> x = np.ones((32, 32))
+        >>> some = S.restrict(S.paths.select(order=1, j=(2,)))
+        >>> some(x).shape, len(some.plan.ops) < len(S.plan.ops)
+        ((8, 4, 4), True)
+        """
+        from groupscat.scattering.restricted import Restricted
+
+        return Restricted(self, tuple(rows))
+
+    def wavelet(self, row: int) -> tuple[Atom, ...]:
+        """The wavelets that coefficient ``row`` goes through, in order: closed form, spectrum and samples.
+
+        >>> import groupscat as gs
+        >>> S = gs.Scattering1D(J=4, shape=64)
+        >>> [(psi.name, psi.wavelet.xi, psi.samples.shape) for psi in S.wavelet(6)]
+        [('order 1', (0.35,), (128,)), ('order 2', (0.0875,), (128,))]
+        """
+        return self._atoms(self.paths[self._row(row)])
+
+    def _atoms(self, path: Path) -> tuple[Atom, ...]:
+        raise ArgumentError(
+            f"The wavelets of {type(self).__name__} have no samples; paths[row] describes them."
+        )
+
+    def _row(self, row: Any) -> int:
+        """A row of the table of paths, counted from its end if negative."""
+        number, count = operator.index(row), len(self.paths)
+        if not -count <= number < count:
+            raise ArgumentError(
+                f"There is no path {number}: the rows of {type(self).__name__}.paths are 0 … {count - 1}."
+            )
+        return number % count
 
     # ----------------------------------------------------------------------------------- describing
 

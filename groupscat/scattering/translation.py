@@ -18,6 +18,7 @@ from groupscat.plan.geometry import (
     image_axis,
     periodic_axis,
 )
+from groupscat.plan.paths import Path
 from groupscat.plan.plan import Plan
 from groupscat.plan.rho import make_rho
 from groupscat.plan.translation import translation_plan
@@ -31,6 +32,7 @@ from groupscat.scattering.arguments import (
     wavelets_per_octave,
 )
 from groupscat.scattering.operator import Operator
+from groupscat.wavelets.atom import Atom, atoms
 from groupscat.wavelets.audio import audio_bank
 from groupscat.wavelets.bank import Bank, SampledBank
 from groupscat.wavelets.cascade import CascadeBank
@@ -262,6 +264,12 @@ class Scattering(Operator):
                 "cascade.equivalent(level)."
             )
         return SampledBank(self.bank, tuple(a.padded for a in self.axes))
+
+    def _atoms(self, path: Path) -> tuple[Atom, ...]:
+        if self.method == "cascade":
+            return super()._atoms(path)
+        grid = tuple(axis.padded for axis in self.axes)
+        return atoms(path.wavelets, grid)
 
     def littlewood_paley(self, order: int = 1) -> LittlewoodPaley:
         """Σ|ψ̂|² + |φ̂|² of one order's bank on the padded grid, with its bounds (frame constants)."""
