@@ -34,7 +34,7 @@ from benchmarks.tables import mebibytes, table
 from benchmarks.timing import Effort, Timing, interleaved, limit_threads
 from groupscat.plan.strategy import STRATEGIES
 
-FULL = Effort(budget=40, least=7, most=40)
+FULL = Effort(budget=30, least=7, most=40)
 QUICK = Effort(budget=3, least=2, most=5)
 #: Largest difference from the loop over taps, relative to the largest value.
 LIMITS = {torch.float64: 1e-12, torch.float32: 1e-5}
