@@ -20,7 +20,7 @@ from groupscat.convolution.arguments import axes_of
 from groupscat.plan import strategy as rule
 
 EFFORT = Effort(budget=2, least=3, most=9)
-NAMES = ("MATRIX", "MOVE", "GATHER", "START")
+NAMES = ("GROUPED", "MATRIX", "TRANSFORM", "MOVE", "GATHER", "START")
 #: Factors that each constant is tried at.
 STEPS = (0.25, 0.5, 1.0, 2.0, 4.0)
 

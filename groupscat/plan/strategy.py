@@ -17,7 +17,7 @@ STRATEGIES = ("native", "fft", "toeplitz", "taps")
 #: A signal is computed in a batch of about so many; the kernel is transformed once for all of them.
 BATCH = 8
 #: Time, in that of a multiplication by a framework's convolution: of one in many small groups, of one in a
-#: matrix product, of one number written by a transform, moved, or gathered for taps, of starting an operation.
+#: matrix product, of a number written by a transform, moved, or gathered for taps, of starting an operation.
 #: Fitted to forward and backward of Torch on a CPU (``python -m benchmarks.convolution_fit``).
 GROUPED, MATRIX, TRANSFORM, MOVE, GATHER, START = 1.8, 1.5, 53.0, 77.0, 220.0, 2.7e6
 #: Channels that a convolution, or each group of one, takes the time of at least: those of a vector.
