@@ -515,3 +515,23 @@ def test_unknown_sizes_name_the_way_out() -> None:
 
     with pytest.raises(gs.ShapeError, match=r"unknown lengths.*tf\.ensure_shape"):
         graph(noise((1, 2, 4, 4)))
+
+
+@needs("tensorflow")
+def test_products_are_not_rounded_where_gpus_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TF32 is TensorFlow's default on NVIDIA GPUs: there convolutions are products in float64."""
+    import tensorflow as tf
+
+    import groupscat_tensorflow.backend as module
+
+    xp = get_backend("tensorflow")
+    x, w = noise((2, 2, 4, 4)).astype("float32"), noise((3, 2, 3, 3), 1).astype("float32")
+    arguments = (tf.constant(x), tf.constant(w), (1, 1), (1, 1), ((1, 1), (1, 1)), 1)
+    seen = []
+    original = tf.linalg.matmul
+    monkeypatch.setattr(tf.linalg, "matmul", lambda a, b: (seen.append(a.dtype), original(a, b))[1])
+    monkeypatch.setattr(tf.nn, "convolution", lambda *_, **__: pytest.fail("rounded"))
+    monkeypatch.setattr(module, "_on_cpu", lambda x: False)
+    y = xp.conv(*arguments)
+    assert (y.dtype, set(seen)) == (tf.float32, {tf.float64})
+    assert_close(y.numpy(), oracle_conv.convnd(x, w), x, "float32")

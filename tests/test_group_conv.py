@@ -323,6 +323,36 @@ def test_vmap_over_signals_and_filters() -> None:
     assert_close(torch.func.vmap(lambda a, b: group_conv(a, b, SE2(4)))(x, w), wanted, x)
 
 
+def three_layers(x: Any, w: Any, v: Any) -> Any:
+    y = lift(x, w, SE2(4))
+    return group_pool(group_conv(group_pool(y, SE2(4), window=2), v, SE2(4)), SE2(4))
+
+
+@needs("jax")
+def test_jit_and_vmap_in_jax() -> None:
+    import jax
+    import jax.numpy as jnp
+
+    x, w, v = noise((3, 2, 2, 4, 4)), noise((2, 2, 3, 3), 1), noise((1, 2, 4, 3, 3), 2)
+    found = jax.jit(jax.vmap(three_layers, (0, None, None)))(*map(jnp.asarray, (x, w, v)))
+    assert_close(found, np.stack([three_layers(part, w, v) for part in x]), x)
+
+
+@needs("tensorflow")
+def test_one_graph_for_every_batch_length() -> None:
+    import tensorflow as tf
+
+    w, v = noise((2, 2, 3, 3), 1), noise((1, 2, 4, 3, 3), 2)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2, 4, 4), tf.float64)])
+    def graph(x: Any) -> Any:
+        return three_layers(x, tf.constant(w), tf.constant(v))
+
+    for batch in (3, 1, 0):
+        x = noise((batch, 2, 4, 4))
+        assert_close(graph(x).numpy(), three_layers(x, w, v), 1.0)
+
+
 # --------------------------------------------------------------------------------------------- bad input
 
 X, Y, W = np.zeros((1, 2, 5, 5)), np.zeros((1, 2, 4, 5, 5)), np.zeros((3, 2, 4, 3, 3))
