@@ -1,0 +1,161 @@
+"""Filtering along the angle θ: one real matrix on the planar (re, im) channels of each group."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupscat.backend.base import Array, Backend, ConstantKind
+from groupscat.plan.ops import Op
+from groupscat.wavelets.angular import AngularBank, spin
+from groupscat.wavelets.bank import fft_frequencies
+from groupscat.wavelets.morlet import Gabor
+
+
+@dataclass(frozen=True)
+class AngularAxis:
+    """The samples V(θ) of responses and those of V ⋆ ψ̃.
+
+    Parameters
+    ----------
+    bank : the filters.
+    inputs : samples of V that are given: the circle, or half of it, V(θ+π) being V̄(θ). Then |V ⋆ ψ̃_k| of the
+        negative sign is that of the positive one, half a turn further.
+    spins : signs of the filters applied.
+    cap : log2 of the coarsest sampling; a response of scale k is computed every 2^min(k, cap) samples, that of
+        φ̃ as often as that of the coarsest wavelet.
+    oversampling : log2 of how much more finely than that.
+    """
+
+    bank: AngularBank
+    inputs: int
+    spins: tuple[int, ...]
+    cap: int
+    oversampling: int = 0
+
+    @property
+    def half(self) -> bool:
+        return self.inputs < self.bank.circle
+
+    @cached_property
+    def filters(self) -> tuple[Gabor, ...]:
+        """The filters of these signs."""
+        return tuple(w for w in self.bank.filters if spin(w) in self.spins)
+
+    @cached_property
+    def samples(self) -> tuple[tuple[int, int], ...]:
+        """(filter, position) of every sample of V ⋆ ψ̃, filter by filter."""
+        return tuple((i, t) for i, w in enumerate(self.filters) for t in self._positions(w))
+
+    def _positions(self, w: Gabor) -> range:
+        """Where the response to one filter is computed; where it repeats itself, once."""
+        step = 1 << min(max(0, min(w.j, self.bank.K - 1) - self.oversampling), self.cap)
+        return range(0, self.inputs if spin(w) == 0 else self.bank.circle, step)
+
+
+@dataclass(frozen=True)
+class AngularMatrix:
+    """V ↦ V ⋆ ψ̃ at the samples of an axis, shape (groups, 2·samples, 2·inputs).
+
+    Rows and columns are real parts, then imaginary ones.
+
+    Parameters
+    ----------
+    axis : where V is given.
+    signs : per group and input −1 where the conjugate of V is given, else 1. Empty: nowhere, in no group.
+    real : V is real, and half a turn changes nothing; columns are the ``inputs`` alone.
+    """
+
+    axis: AngularAxis
+    signs: tuple[tuple[int, ...], ...] = ()
+    real: bool = False
+    kind: ClassVar[ConstantKind] = "matrix"
+
+    @property
+    def size(self) -> int:
+        columns = self.axis.inputs * (1 if self.real else 2)
+        return max(1, len(self.signs)) * 2 * len(self.axis.samples) * columns
+
+    def build(self) -> NDArray[np.float64]:
+        circle, inputs = self.axis.bank.circle, self.axis.inputs
+        freqs = fft_frequencies((circle,))
+        psi = np.stack([np.fft.ifft(w.hat(freqs, size=(circle,))) for w in self.axis.filters])
+        rows = np.stack([psi[i, np.mod(t - np.arange(circle), circle)] for i, t in self.axis.samples])
+        unit = np.eye(circle)[:, :inputs]
+        mirror = np.roll(unit, inputs, axis=0) if self.axis.half else np.zeros_like(unit)
+        re, im = rows @ (unit + mirror), 1j * (rows @ (unit - mirror))
+        if self.real:
+            return np.concatenate([re.real, re.imag])[None]
+        groups = [np.concatenate([re, im * np.array(signs)], 1) for signs in self.signs or ((1,) * inputs,)]
+        return np.stack([np.concatenate([m.real, m.imag]) for m in groups])
+
+
+@dataclass(frozen=True)
+class AngularMean:
+    """The mean over θ of the samples of each filter, shape (filters, samples)."""
+
+    axis: AngularAxis
+    kind: ClassVar[ConstantKind] = "matrix"
+
+    @property
+    def size(self) -> int:
+        return len(self.axis.filters) * len(self.axis.samples)
+
+    def build(self) -> NDArray[np.float64]:
+        of_filter = np.array([i for i, _ in self.axis.samples])
+        member = (of_filter == np.arange(len(self.axis.filters))[:, None]).astype(float)
+        return np.asarray(member / member.sum(1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class MeanRow:
+    """The mean over ``count`` channels, shape (1, count)."""
+
+    count: int
+    kind: ClassVar[ConstantKind] = "matrix"
+
+    @property
+    def size(self) -> int:
+        return self.count
+
+    def build(self) -> NDArray[np.float64]:
+        return np.full((1, self.count), 1 / self.count)
+
+
+@dataclass(frozen=True)
+class AngularModulus(Op):
+    """|V ⋆ ψ̃| along the channels of every group; srcs[1] is an :class:`AngularMatrix`.
+
+    V has the channels (group, θ), the result (group, sample).
+    """
+
+    inputs: int
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        z, matrix = args
+        channels, *sizes = xp.shape(z)[1:]
+        shape = (-1, channels // self.inputs, self.inputs, math.prod(sizes))
+        parts = (xp.real(z), xp.imag(z)) if xp.is_complex(z) else (z,)
+        planar = xp.concat([xp.reshape(p, shape) for p in parts], 2)
+        y = xp.matmul(matrix, planar)
+        samples = xp.shape(matrix)[1] // 2
+        re, im = y[:, :, :samples], y[:, :, samples:]
+        return xp.reshape(xp.power(re * re + im * im, 0.5), (-1, shape[1] * samples, *sizes))
+
+
+@dataclass(frozen=True)
+class Mix(Op):
+    """Linear combinations of the channels of each group: srcs[1] is a matrix (outputs, inputs)."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, matrix = args
+        outputs, inputs = xp.shape(matrix)
+        channels, *sizes = xp.shape(x)[1:]
+        groups = channels // inputs
+        y = xp.matmul(matrix, xp.reshape(x, (-1, groups, inputs, math.prod(sizes))))
+        return xp.reshape(y, (-1, groups * outputs, *sizes))
