@@ -175,6 +175,8 @@ def test_examples_of_module_run(name: str) -> None:
         pytest.skip(f'needs {framework}: pip install "groupscat[{framework}]"')
     if name.startswith("groupscat.sklearn"):
         pytest.importorskip("sklearn")
+    if name.startswith("groupscat.inversion"):
+        pytest.importorskip("torch")
     module = importlib.import_module(name)
     failures = []
     for test in doctest.DocTestFinder(exclude_empty=True).find(module, module.__name__):

@@ -57,8 +57,8 @@ def add(commands: Any) -> None:
         formatter_class=RAW,
     )
     _files(features)
-    _input(features)
-    _transform(features)
+    add_input(features)
+    add_transform(features)
     _computing(features)
     actions = [action for action in features._actions if action.dest not in OUTSIDE]
     features.set_defaults(command=run, actions=actions)
@@ -98,7 +98,8 @@ def _files(p: argparse.ArgumentParser) -> None:
     p.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
 
 
-def _input(p: argparse.ArgumentParser) -> None:
+def add_input(p: argparse.ArgumentParser) -> None:
+    """The options that say how images, recordings and arrays become signals."""
     g = p.add_argument_group("images")
     g.add_argument(
         "--shape",
@@ -138,7 +139,8 @@ def _input(p: argparse.ArgumentParser) -> None:
     )
 
 
-def _transform(p: argparse.ArgumentParser) -> None:
+def add_transform(p: argparse.ArgumentParser) -> None:
+    """The options that choose the operator."""
     g = p.add_argument_group("transform")
     g.add_argument(
         "--transform",

@@ -44,14 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     from groupscat.classify import load_model
     from groupscat.classify.model import check_output, write_file
     from groupscat.classify.predict import as_csv, predict_source, source_of
-    from groupscat.data.store import read_features
+    from groupscat.data.store import is_store, read_features
 
     a = arguments
     if a.output is not None:
         check_output(a.output, a.overwrite)
     model = load_model(a.model)
     skipped = []
-    if any(_is_store(path) for path in a.inputs):
+    if any(is_store(path) for path in a.inputs):
         if len(a.inputs) > 1:
             raise ArgumentError(
                 f"{a.inputs[0]} and {len(a.inputs) - 1} more: give one file of features at a time."
@@ -77,16 +77,3 @@ def run(arguments: argparse.Namespace) -> int:
     for item in skipped:
         say(f"skipped {item}")
     return OK
-
-
-def _is_store(path: Path) -> bool:
-    """Whether this is what groupscat features wrote, rather than an input."""
-    import zipfile
-
-    if path.is_dir():
-        about = path / "zarr.json"
-        return about.exists() and '"groupscat"' in about.read_text(encoding="utf-8", errors="replace")
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return {"features.npy", "config.npy"} <= set(archive.namelist())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groupscat.data.source import Batch, Source
 from groupscat.data.stored import open_stored
@@ -67,3 +69,16 @@ class ArraySource(Source):
     def _close(self) -> None:
         for member in self._members:
             member.close()
+
+
+class OneSignal(Source):
+    """One array, all of whose axes are the signal's."""
+
+    def __init__(self, values: NDArray[Any], name: str) -> None:
+        super().__init__(skip_bad=False)
+        self._values, self.names, self.shape = values, (name,), values.shape
+        self.is_complex = np.iscomplexobj(values)
+
+    def _read(self, span: range, dtype: str) -> Batch:
+        with np.errstate(over="ignore"):  # what overflows is infinite, and reported as such
+            return Batch(self._values[None].astype(dtype), span)

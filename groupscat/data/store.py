@@ -111,6 +111,17 @@ def read_features(path: str | Path) -> FeatureStore:
     return _read_zarr(path) if path.is_dir() else _read_npz(path)
 
 
+def is_store(path: Path) -> bool:
+    """Whether this is what ``groupscat features`` wrote, rather than an input."""
+    if path.is_dir():
+        about = path / "zarr.json"
+        return about.exists() and '"groupscat"' in about.read_text(encoding="utf-8", errors="replace")
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {"features.npy", "config.npy"} <= set(archive.namelist())
+
+
 def part_of(output: Path) -> Path:
     """The hidden folder beside an output in which it is made."""
     return output.with_name(f".{output.name}.part")

@@ -13,6 +13,7 @@ from groupscat.plot.bars import coefficients
 from groupscat.plot.coverage import littlewood_paley
 from groupscat.plot.disk import scattering_disk
 from groupscat.plot.maps import maps
+from groupscat.plot.reconstruction import reconstructions
 from groupscat.plot.time_frequency import modulations, scalogram
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "littlewood_paley",
     "maps",
     "modulations",
+    "reconstructions",
     "scalogram",
     "scattering_disk",
 ]
