@@ -27,8 +27,8 @@ class AngularAxis:
     inputs : samples of V that are given: the circle, or half of it, V(θ+π) being V̄(θ). Then |V ⋆ ψ̃_k| of the
         negative sign is that of the positive one, half a turn further.
     spins : signs of the filters applied.
-    cap : log2 of the coarsest sampling; a response of scale k is computed every 2^min(k, cap) samples, that of
-        φ̃ as often as that of the coarsest wavelet.
+    cap : log2 of the coarsest sampling; a response of scale k is computed every 2^min(k, cap) samples, that
+        of φ̃ as often as that of the coarsest wavelet.
     oversampling : log2 of how much more finely than that.
     """
 

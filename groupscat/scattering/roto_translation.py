@@ -55,7 +55,7 @@ class RotoTranslationScattering2D(Operator):
         :class:`Scattering2D`. Oversampling is also along θ; normalisation also of the angular filters.
 
     Input (..., H, W) gives (..., paths, *grid). Orders 0 and 1 are those of :class:`Scattering2D`, order 1
-    averaged over θ where order 2 is; then there are paths |U1 ⋆ φ_J ⋆ ψ̃_k| too, with the angular wavelet alone.
+    averaged over θ where order 2 is; then there are paths |U1 ⋆ φ_J ⋆ ψ̃_k| too, with a wavelet along θ alone.
     ``paths`` has the columns alpha, k (K for φ̃), spin (the sign of the frequency along θ). For real images
     |V ⋆ ψ̃| of the negative sign is that of the positive one, half a turn on, so "joint" has the latter only.
 
@@ -174,7 +174,7 @@ class RotoTranslationScattering2D(Operator):
     def _atoms(self, path: Path) -> tuple[Atom, ...]:
         """ψ_1 and ψ_2 (of an average over θ, those at θ1 = 0), and ψ̃."""
         grid = tuple(axis.padded for axis in self.axes)
-        spatial = [psi.mother if isinstance(psi, Orbit) else psi for psi in path.wavelets]
+        spatial: list[Any] = [psi.mother if isinstance(psi, Orbit) else psi for psi in path.wavelets]
         atoms = tuple(Atom(f"order {m}", psi, grid) for m, psi in enumerate(spatial, start=1))
         along = path.along if isinstance(path, AngularPath) else None
         return atoms if along is None else (*atoms, Atom("along θ", along, (self.circle,)))

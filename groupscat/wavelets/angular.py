@@ -63,7 +63,7 @@ class AngularBank:
 
 def _width(k: int) -> float:
     """Deviation in cycles/sample of a Gaussian of 0.8·2^k samples."""
-    return 1 / (2 * math.pi * SIGMA * 2**k)
+    return 1 / (2 * math.pi * SIGMA * 2.0**k)
 
 
 def spin(angular: Gabor) -> int:
