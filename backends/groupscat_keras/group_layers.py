@@ -94,8 +94,10 @@ class Layer(keras.layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The layer again. Classes of groups and bases that are one's own are registered first."""
-        known = {name: from_config(config[name]) for name in ("group", "basis") if name in config}
-        return super().from_config({**config, **known})
+        config = dict(config)
+        for name in {"group", "basis"} & set(config):
+            config[name] = from_config(config[name])
+        return super().from_config(config)
 
 
 class Convolution(Layer):
