@@ -74,6 +74,26 @@ def test_volumes() -> None:
     assert difference(S(x), data["Sx"]) <= GOLDEN
 
 
+@pytest.mark.parametrize("format", ["joint", "time"])
+@pytest.mark.parametrize("exact", [True, False])
+def test_time_frequency(format: str, exact: bool) -> None:
+    data = load(f"timefrequency_{format}")
+    x, Q = data["x"], tuple(map(int, data["Q"]))
+    J, J_fr, Q_fr = (int(data[name]) for name in ("J", "J_fr", "Q_fr"))
+    S = gs.TimeFrequencyScattering(J, J_fr, x.shape[-1], Q, Q_fr=Q_fr, format=format, exact_padding=exact)
+    assert difference(S(x), data["Sx"]) <= GOLDEN
+    # The tables of the golden files are sorted by (n1, n2, n_fr).
+    rows = sorted(range(len(S.paths)), key=lambda k: (S.paths[k].order, S.paths[k].address))
+    paths = [S.paths[k] for k in rows]
+    assert [str(p.address) for p in paths] == list(data["meta_key"])[-len(paths) :]
+    for name in ("order", "n_fr", "spin", "j_fr", "xi_fr", "sigma_fr"):
+        column = [math.nan if (value := getattr(path, name)) is None else value for path in paths]
+        np.testing.assert_allclose(column, data[f"meta_{name}"], atol=1e-12)
+    for name in ("xi", "sigma", "j") if format == "time" else ():
+        columns = [[*getattr(path, name), math.nan, math.nan][:2] for path in paths]
+        np.testing.assert_allclose(columns, data[f"meta_{name}"], atol=1e-12)
+
+
 def test_golden_files_are_found_where_they_are_said_to_be() -> None:
     """With GROUPSCAT_DATA set, nothing above skips: a missing file is a failure here."""
     folder = os.environ.get("GROUPSCAT_DATA")
@@ -81,5 +101,6 @@ def test_golden_files_are_found_where_they_are_said_to_be() -> None:
         pytest.skip("GROUPSCAT_DATA is not set to the folder of the golden files")
     found = {p.stem for p in [*Path(folder).glob("*.npz"), *Path(folder).glob("golden/*.npz")]}
     assert {
-        "scattering1d", "scattering1d_nonpow2", "scattering2d", "scattering2d_rect", "scattering3d"
+        "scattering1d", "scattering1d_nonpow2", "scattering2d", "scattering2d_rect", "scattering3d",
+        "timefrequency_joint", "timefrequency_time"
     } <= found  # fmt: skip

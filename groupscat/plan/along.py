@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from groupscat.backend.base import Array, Backend, ConstantKind
 from groupscat.plan.ops import Op
+from groupscat.wavelets.bank import fft_frequencies
 from groupscat.wavelets.morlet import Gabor
 
 #: A filter along the rows is taken to be zero where it is below this fraction of its maximum.
@@ -42,7 +43,7 @@ class AlongMatrix:
     def build(self) -> NDArray[np.float64]:
         if self.filter is None:
             return np.full((len(self.outputs), len(self.inputs)), self.gain / self.period)
-        hat = self.filter.hat([np.fft.fftfreq(self.period)], size=(self.period,))
+        hat = self.filter.hat(fft_frequencies((self.period,)), size=(self.period,))
         lag = np.array(self.outputs)[:, None] - np.array(self.inputs)
         matrix: NDArray[np.complex128] = self.gain * np.fft.ifft(hat)[np.mod(lag, self.period)]
         return np.concatenate([matrix.real, matrix.imag]) if self.planar else np.asarray(matrix.real)

@@ -47,6 +47,11 @@ OPERATORS: dict[str, Callable[[], Any]] = {
     "harmonic, even": lambda: gs.HarmonicScattering3D(J=1, shape=(4, 6, 4), L=2, order_0=True),
     "harmonic, one m": lambda: gs.HarmonicScattering3D(J=1, shape=(5, 5, 5), L=2, rotation_covariant=False),
     "harmonic, averaged": lambda: gs.HarmonicScattering3D(J=1, shape=(8, 8, 8), L=1, T=2),
+    "time-frequency": lambda: gs.TimeFrequencyScattering(J=3, J_fr=2, shape=40, Q=3),
+    "time-frequency, joint": lambda: gs.TimeFrequencyScattering(J=3, J_fr=1, shape=33, Q=4, format="joint"),
+    "time-frequency, some": lambda: gs.TimeFrequencyScattering(J=3, J_fr=2, shape=40, Q=3).restrict(
+        [14, 9, 1]
+    ),
 }
 
 
@@ -201,7 +206,8 @@ class OperatorContract(Contract):
         S = OPERATORS[name]()
         if isinstance(S, gs.HarmonicScattering3D):
             S = S.replace(max_order=1, J=0, integral_powers=(1.0, 2.0), **({"T": 1} if S.T == 2 else {}))
-        S = S.replace(max_order=min(S.max_order, 2))
+        if getattr(S, "max_order", 2) > 2:
+            S = S.replace(max_order=2)
         x, weight = noise(S.shape, is_complex=S.complex_input), noise(S.output_shape, 1)
         direction = noise(S.shape, 2, is_complex=S.complex_input)
         w = self.put(weight)
