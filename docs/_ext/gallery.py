@@ -26,7 +26,8 @@ SECTIONS = {
     "Images": ("scattering_disk", "maps", "coefficients"),
     "Sounds": ("scalogram", "modulations"),
     "What moves": ("group_action",),
-    "What the coefficients do not see": ("deformations", "rotations"),
+    "What the coefficients do not see": ("deformations", "rotations", "stability"),
+    "Back from coefficients": ("reconstruction_image", "reconstruction_sound"),
 }
 
 HEAD = """# Gallery
