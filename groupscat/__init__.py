@@ -27,6 +27,7 @@ from groupscat.inversion import reconstruct
 from groupscat.scattering import (
     HarmonicScattering3D,
     RotoTranslationScattering2D,
+    ScaleRotationTranslationScattering2D,
     Scattering,
     Scattering1D,
     Scattering2D,
@@ -52,6 +53,7 @@ __all__ = [
     "NotFiniteError",
     "PlaneWaves",
     "RotoTranslationScattering2D",
+    "ScaleRotationTranslationScattering2D",
     "Scattering",
     "Scattering1D",
     "Scattering2D",

@@ -34,6 +34,9 @@ class Scattering3D(_OnCuPy, _neutral.Scattering3D): ...  # type: ignore[no-redef
 class HarmonicScattering3D(_OnCuPy, _neutral.HarmonicScattering3D): ...  # type: ignore[no-redef]
 
 
+class ScaleRotationTranslationScattering2D(_OnCuPy, _neutral.ScaleRotationTranslationScattering2D): ...  # type: ignore[no-redef]
+
+
 class RotoTranslationScattering2D(_OnCuPy, _neutral.RotoTranslationScattering2D): ...  # type: ignore[no-redef]
 
 

@@ -39,6 +39,9 @@ class Scattering3D(_OnJAX, _neutral.Scattering3D): ...  # type: ignore[no-redef]
 class HarmonicScattering3D(_OnJAX, _neutral.HarmonicScattering3D): ...  # type: ignore[no-redef]
 
 
+class ScaleRotationTranslationScattering2D(_OnJAX, _neutral.ScaleRotationTranslationScattering2D): ...  # type: ignore[no-redef]
+
+
 class RotoTranslationScattering2D(_OnJAX, _neutral.RotoTranslationScattering2D): ...  # type: ignore[no-redef]
 
 

@@ -13,14 +13,15 @@ import groupscat as gs
 from tests import oracle
 
 Array = np.ndarray[Any, Any]
-#: Order, scales, alpha, orientations, k, spin, sample along θ.
+#: Order, scales, alpha, orientations, k, spin, then the sample along θ, or k and spin along scales.
 Key = tuple[Any, ...]
 #: k, spin, samples on the circle.
 Filter = tuple[int, int, Array]
 
 
 def key(path: Any) -> Key:
-    return (path.order, path.j, path.alpha, path.theta, path.k, path.spin, path.at)
+    at = path.at if path.across is None else (path.k_scale, path.spin_scale)
+    return (path.order, path.j, path.alpha, path.theta, path.k, path.spin, at)
 
 
 def angular(circle: int, K: int) -> list[Filter]:
@@ -35,6 +36,22 @@ def angular(circle: int, K: int) -> list[Filter]:
     return [*filters, (K, 0, gaussian(K, 0))]
 
 
+def along_scales(K: int, J: int) -> list[tuple[int, int, dict[int, complex]]]:
+    """(k, spin, taps) of the filters along the scales: the same functions on an axis that does not close."""
+
+    def taps(k: int, sign: int) -> dict[int, complex]:
+        width = 0.8 * 2 ** min(k, K - 1)
+        t = np.arange(-40 * 2**K, 40 * 2**K + 1)
+        window = np.exp(-(t**2) / (2 * width**2)) / (math.sqrt(2 * math.pi) * width)
+        wave = window * np.exp(2j * math.pi * sign * 0.375 / 2**k * t)
+        if sign:
+            wave = wave - wave.sum() / window.sum() * window
+        return {int(d): complex(w) for d, w in zip(t, wave, strict=True) if abs(d) < J}
+
+    filters = [(k, sign, taps(k, sign)) for k in range(K) for sign in (1, -1)]
+    return [*filters, (K, 0, taps(K, 0))]
+
+
 def roto_translation(S: gs.RotoTranslationScattering2D, x: Array) -> dict[Key, Array]:
     """Coefficients (batch…, *grid) of every path."""
     inner = S.translation
@@ -45,6 +62,7 @@ def roto_translation(S: gs.RotoTranslationScattering2D, x: Array) -> dict[Key, A
     inputs = 2 * L if whole_turn else L
     circle = 2 * L if joint or whole_turn else L
     half = joint and not whole_turn
+    scales = isinstance(S, gs.ScaleRotationTranslationScattering2D)
     bank = oracle.wavelets_2d(J, L, negative=True)
     phi = oracle.lowpass(2, S.T if isinstance(S.T, int) and S.T else 2**J)
     stride = oracle._stride(inner)
@@ -87,7 +105,7 @@ def roto_translation(S: gs.RotoTranslationScattering2D, x: Array) -> dict[Key, A
         return {
             (k, sign, t): np.abs(sum(v[s] * wave[(t - s) % circle] for s in range(circle)))
             for k, sign, wave in filters
-            for t in range(0, L if half and sign == 0 else circle, step(k))
+            for t in range(0, L if half and sign == 0 and not scales else circle, step(k))
         }
 
     def mean(u: dict[tuple[int, int, int], Array]) -> dict[tuple[int, int], Array]:
@@ -97,6 +115,7 @@ def roto_translation(S: gs.RotoTranslationScattering2D, x: Array) -> dict[Key, A
     every = angular(circle, S.K)
     used = [w for w in every if w[1] >= 0] if half else every
     x = oracle.pad(x, axes, S.padding)
+    layers: list[tuple[dict[int, Array], tuple[int, ...]]] = []
     found: dict[Key, Array] = {(0, (), None, (), None, None, None): average(x, (0, 0))}
     for j1 in range(J if S.max_order else 0):
         fine = sampled(j1, (0, 0))
@@ -110,19 +129,37 @@ def roto_translation(S: gs.RotoTranslationScattering2D, x: Array) -> dict[Key, A
                     found[2, (j1,), None, (None,), k, sign, None] = y
         else:
             found |= {(1, (j1,), None, (t,), None, None, None): y for t, y in s1.items()}
-        for j2, group in itertools.product(range(j1 + 1, J if S.max_order > 1 else 0), range(L)):
-            coarse = sampled(j2, fine)
-            v = {
-                t: filtered(u1[t % inputs], j2, (t + group) if joint else group, fine, coarse)
-                for t in range(circle)
-            }
-            u2 = along(v, used)
-            if S.average_angle:
-                for (k, sign), u in mean(u2).items():
-                    found[2, (j1, j2), group, (None, None), k, sign, None] = average(u, coarse)
-                continue
-            for (k, sign, t), u in u2.items():
-                theta = (t, (t + group) % circle if joint else group)
-                name = (2, (j1, j2), group if joint else None, theta, k, sign, t)
-                found[name] = average(u, coarse)
+        layers.append((u1, fine))
+
+    def responses(j1: int, j2: int, group: int) -> tuple[dict[int, Array], tuple[int, ...]]:
+        u1, fine = layers[j1]
+        out = sampled(j2, fine)
+        turned = {t: (t + group) if joint else group for t in range(circle)}
+        return {t: filtered(u1[t % inputs], j2, s, fine, out) for t, s in turned.items()}, out
+
+    for j1, j2, group in itertools.product(range(J), range(J), range(L if S.max_order > 1 else 0)):
+        if j1 >= j2:
+            continue
+        if isinstance(S, gs.ScaleRotationTranslationScattering2D):
+            several = [responses(j, j2, group)[0] for j in range(j2)]
+            out = responses(0, j2, group)[1]
+            for k_scale, sign_scale, taps in along_scales(S.K_scale, J):
+                v = {
+                    t: np.sum([taps[j1 - j] * several[j][t] for j in range(j2)], axis=0)
+                    for t in range(circle)
+                }
+                for (k, sign), u in mean(along(v, used)).items():
+                    if not (half and sign == 0 and sign_scale < 0):
+                        name = (2, (j1, j2), group, (None, None), k, sign, (k_scale, sign_scale))
+                        found[name] = average(u, out)
+            continue
+        v, out = responses(j1, j2, group)
+        u2 = along(v, used)
+        if S.average_angle:
+            for (k, sign), u in mean(u2).items():
+                found[2, (j1, j2), group, (None, None), k, sign, None] = average(u, out)
+            continue
+        for (k, sign, t), u in u2.items():
+            theta = (t, (t + group) % circle if joint else group)
+            found[2, (j1, j2), group if joint else None, theta, k, sign, t] = average(u, out)
     return found

@@ -237,6 +237,10 @@ class Scattering3D(OperatorLayer): ...
 class HarmonicScattering3D(OperatorLayer): ...
 
 
+@_layer(groupscat.ScaleRotationTranslationScattering2D)
+class ScaleRotationTranslationScattering2D(OperatorLayer): ...
+
+
 @_layer(groupscat.RotoTranslationScattering2D)
 class RotoTranslationScattering2D(OperatorLayer): ...
 
@@ -249,6 +253,7 @@ __all__ = [
     "HarmonicScattering3D",
     "OperatorLayer",
     "RotoTranslationScattering2D",
+    "ScaleRotationTranslationScattering2D",
     "Scattering",
     "Scattering1D",
     "Scattering2D",

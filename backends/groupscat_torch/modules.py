@@ -166,6 +166,10 @@ class Scattering3D(OperatorModule): ...
 class HarmonicScattering3D(OperatorModule): ...
 
 
+@_module(groupscat.ScaleRotationTranslationScattering2D)
+class ScaleRotationTranslationScattering2D(OperatorModule): ...
+
+
 @_module(groupscat.RotoTranslationScattering2D)
 class RotoTranslationScattering2D(OperatorModule): ...
 
@@ -178,6 +182,7 @@ __all__ = [
     "HarmonicScattering3D",
     "OperatorModule",
     "RotoTranslationScattering2D",
+    "ScaleRotationTranslationScattering2D",
     "Scattering",
     "Scattering1D",
     "Scattering2D",

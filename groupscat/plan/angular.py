@@ -30,6 +30,7 @@ class AngularAxis:
     cap : log2 of the coarsest sampling; a response of scale k is computed every 2^min(k, cap) samples, that
         of φ̃ as often as that of the coarsest wavelet.
     oversampling : log2 of how much more finely than that.
+    whole : compute the average V ⋆ φ̃ on the whole circle, too, though half a turn only conjugates it.
     """
 
     bank: AngularBank
@@ -37,6 +38,7 @@ class AngularAxis:
     spins: tuple[int, ...]
     cap: int
     oversampling: int = 0
+    whole: bool = False
 
     @property
     def half(self) -> bool:
@@ -52,10 +54,23 @@ class AngularAxis:
         """(filter, position) of every sample of V ⋆ ψ̃, filter by filter."""
         return tuple((i, t) for i, w in enumerate(self.filters) for t in self._positions(w))
 
+    @cached_property
+    def coefficients(self) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+        """What Re V and Im V of each input contribute to each sample, two arrays (samples, inputs)."""
+        circle, inputs = self.bank.circle, self.inputs
+        freqs = fft_frequencies((circle,))
+        psi = np.stack([np.fft.ifft(w.hat(freqs, size=(circle,))) for w in self.filters])
+        rows = np.stack([psi[i, np.mod(t - np.arange(circle), circle)] for i, t in self.samples])
+        unit = np.eye(circle)[:, :inputs]
+        mirror = np.roll(unit, inputs, axis=0) if self.half else np.zeros_like(unit)
+        re, im = rows @ (unit + mirror), 1j * (rows @ (unit - mirror))
+        return np.asarray(re, complex), np.asarray(im, complex)
+
     def _positions(self, w: Gabor) -> range:
         """Where the response to one filter is computed; where it repeats itself, once."""
         step = 1 << min(max(0, min(w.j, self.bank.K - 1) - self.oversampling), self.cap)
-        return range(0, self.inputs if spin(w) == 0 else self.bank.circle, step)
+        repeats = spin(w) == 0 and not self.whole
+        return range(0, self.inputs if repeats else self.bank.circle, step)
 
 
 @dataclass(frozen=True)
@@ -82,17 +97,17 @@ class AngularMatrix:
         return max(1, len(self.signs)) * 2 * len(self.axis.samples) * columns
 
     def build(self) -> NDArray[np.float64]:
-        circle, inputs = self.axis.bank.circle, self.axis.inputs
-        freqs = fft_frequencies((circle,))
-        psi = np.stack([np.fft.ifft(w.hat(freqs, size=(circle,))) for w in self.axis.filters])
-        rows = np.stack([psi[i, np.mod(t - np.arange(circle), circle)] for i, t in self.axis.samples])
-        unit = np.eye(circle)[:, :inputs]
-        mirror = np.roll(unit, inputs, axis=0) if self.axis.half else np.zeros_like(unit)
-        re, im = rows @ (unit + mirror), 1j * (rows @ (unit - mirror))
+        re, im = self.axis.coefficients
         if self.real:
             return np.concatenate([re.real, re.imag])[None]
-        groups = [np.concatenate([re, im * np.array(signs)], 1) for signs in self.signs or ((1,) * inputs,)]
-        return np.stack([np.concatenate([m.real, m.imag]) for m in groups])
+        signs = self.signs or ((1,) * self.axis.inputs,)
+        return np.stack([planar(re, im * np.array(s)) for s in signs])
+
+
+def planar(re: NDArray[np.complex128], im: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """The real matrix of Σ re·Re V + im·Im V: rows and columns are real parts, then imaginary ones."""
+    m = np.concatenate([re, im], axis=1)
+    return np.concatenate([m.real, m.imag])
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,14 @@ class AngularPath(Path):
         averaged, each is an :class:`Orbit`.
     depth : the order. along : the filter along θ, at order 2.
     alpha : orientation of ψ_2 relative to θ1, in steps of π/L. at : the sample of θ1; None for the average.
+    across : the filter along the scales j1, scale-rotation-translation scattering only.
     """
 
     depth: int = 0
     along: Gabor | None = None
     alpha: int | None = None
     at: int | None = None
+    across: Gabor | None = None
 
     @property
     def order(self) -> int:
@@ -71,12 +73,23 @@ class AngularPath(Path):
         return None if self.along is None else spin(self.along)
 
     @property
+    def k_scale(self) -> int | None:
+        """Scale of the filter along j1; the largest one is its average."""
+        return None if self.across is None else self.across.j
+
+    @property
+    def spin_scale(self) -> int | None:
+        """Sign of its frequency along j1, relative to that along θ where both are wavelets."""
+        return None if self.across is None else spin(self.across)
+
+    @property
     def address(self) -> tuple[Any, ...]:
         """Scales, orientations where they are fixed, number of the filter along θ."""
         if self.along is None:
             return self.n
         group = (self.alpha,) if self.alpha is not None else self.theta[1:]
-        return (*self.j, *(g for g in (*group, self.at) if g is not None), self.along.n)
+        across = () if self.across is None else (self.across.n,)
+        return (*self.j, *(g for g in (*group, self.at) if g is not None), self.along.n, *across)
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -88,7 +101,8 @@ class AngularPath(Path):
             return (self.depth, *self.n)
         group = self.alpha if self.alpha is not None else (*self.theta, None)[1]
         alone = len(self.wavelets) == 1
-        return (self.depth, self.j[0], alone, *self.j[1:], group or 0, self.along.n, self.at or 0)
+        filters = (self.along.n, -1 if self.across is None else self.across.n)
+        return (self.depth, self.j[0], alone, *self.j[1:], group or 0, *filters, self.at or 0)
 
     def located(self, rows: Mapping[tuple[Any, ...], int], rate: float | None) -> AngularPath:
         """The path with its sampling rate; its parent is the order 1 at the same θ1."""
@@ -100,6 +114,7 @@ class AngularPath(Path):
         if any(t is not None for t in self.theta):
             row["theta"] = self.theta
         along = {"alpha": self.alpha, "k": self.k, "spin": self.spin, "at": self.at}
+        along |= {"k_scale": self.k_scale, "spin_scale": self.spin_scale}
         row |= {name: value for name, value in along.items() if value is not None}
         row |= {"n": self.n, "xi": self.xi, "sigma": self.sigma}
         if self.rate is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from groupscat.plan.angular import AngularAxis, AngularMatrix, AngularMean, AngularModulus, MeanRow, Mix
 from groupscat.plan.angular_paths import AngularPath, Orbit
@@ -76,36 +76,65 @@ class Angles:
         return tuple(tuple(1 - 2 * ((t + g) // self.L % 2) for t in range(self.inputs)) for g in part)
 
 
-def roto_translation_plan(
-    bank: Bank,
-    angles: Angles,
-    axes: tuple[AxisGeometry, ...],
-    *,
-    padding: Padding,
-    max_order: int,
-    output: Output,
-    oversampling: int = 0,
-    complex_input: bool = False,
-    rate: float | None = None,
-) -> Plan:
-    """The plan of orders 0 to ``max_order`` ≤ 2; arguments as for a translation plan."""
-    low = Lowering(axes, bank.phi, bank.alias, output)
-    root = replace(low.pad_input(padding, complex_input), paths=(AngularPath(),))
-    low.collect(root, complex_input)
-    spectrum = low.spectrum(root) if max_order else ""
-    for block in bank.by_scale(1) if max_order else []:
-        log2 = sampling(low, root, block[0].j - oversampling, output.log2_cap)
-        node = bandpass(low, spectrum, root, block, (0, len(block)), Modulus(), log2)
-        _order_1(low, node, block, angles, along_theta=max_order > 1)
-        coarser = [b for b in bank.by_scale(2) if b[0].j > node.j] if max_order > 1 else []
-        above = low.spectrum(node) if coarser else ""
-        for psi in coarser:
-            log2 = sampling(low, node, psi[0].j - oversampling, output.log2_cap)
-            responses = bandpass(low, above, node, psi, (0, len(psi)), Linear(), log2)
-            samples = len(angles.axis.samples) * math.prod(low.sizes(log2))
+@dataclass(frozen=True)
+class Layers:
+    """The layers in space that a transform along other axes starts from.
+
+    Parameters
+    ----------
+    bank, axes, padding, output, oversampling, complex_input, rate : as for a translation plan.
+    max_order : 0, 1 or 2.
+    """
+
+    bank: Bank
+    axes: tuple[AxisGeometry, ...]
+    padding: Padding
+    output: Output
+    max_order: int
+    oversampling: int = 0
+    complex_input: bool = False
+    rate: float | None = None
+
+    def lowering(self) -> Lowering:
+        return Lowering(self.axes, self.bank.phi, self.bank.alias, self.output)
+
+    def coarser(self, node: Node) -> list[tuple[Morlet, ...]]:
+        """The wavelets of order 2 after those of a node, by scale."""
+        return [b for b in self.bank.by_scale(2) if b[0].j > node.j] if self.max_order > 1 else []
+
+    def first(self, low: Lowering, angles: Angles) -> Iterator[tuple[Node, str]]:
+        """Orders 0 and 1 are put out; per scale U1 and its spectrum, where there is an order 2 to it."""
+        root = replace(low.pad_input(self.padding, self.complex_input), paths=(AngularPath(),))
+        low.collect(root, self.complex_input)
+        if self.max_order == 0:
+            return
+        spectrum = low.spectrum(root)
+        for block in self.bank.by_scale(1):
+            log2 = self.sampling(low, root, block)
+            node = bandpass(low, spectrum, root, block, (0, len(block)), Modulus(), log2)
+            _order_1(low, node, block, angles, along_theta=self.max_order > 1)
+            if self.coarser(node):
+                yield node, low.spectrum(node)
+
+    def second(self, low: Lowering, node: Node, spectrum: str, block: tuple[Morlet, ...]) -> Node:
+        """The complex responses of U1 to all wavelets of one scale, channels (θ1, θ2)."""
+        log2 = self.sampling(low, node, block)
+        return bandpass(low, spectrum, node, block, (0, len(block)), Linear(), log2)
+
+    def sampling(self, low: Lowering, node: Node, block: tuple[Morlet, ...]) -> tuple[int, ...]:
+        return sampling(low, node, block[0].j - self.oversampling, self.output.log2_cap)
+
+
+def roto_translation_plan(layers: Layers, angles: Angles) -> Plan:
+    """The plan of orders 0 to 2, depth first."""
+    low = layers.lowering()
+    for node, spectrum in layers.first(low, angles):
+        for block in layers.coarser(node):
+            responses = layers.second(low, node, spectrum, block)
+            samples = len(angles.axis.samples) * math.prod(low.sizes(responses.log2))
             for part in split(angles.L, samples, LARGEST[low.ndim]):
-                low.collect(_order_2(low, responses, block, psi, range(*part), angles))
-    return low.finish(rate, complex_input)
+                low.collect(_order_2(low, responses, block, range(*part), angles))
+    return low.finish(layers.rate, layers.complex_input)
 
 
 def along(low: Lowering, op: Op, channels: int, is_complex: bool = False) -> str:
@@ -136,14 +165,7 @@ def _order_1(low: Lowering, node: Node, block: tuple[Morlet, ...], angles: Angle
     low.outputs.append((along(low, op, len(paths)), paths))
 
 
-def _order_2(
-    low: Lowering,
-    responses: Node,
-    first: tuple[Morlet, ...],
-    second: tuple[Morlet, ...],
-    part: range,
-    angles: Angles,
-) -> Node:
+def _order_2(low: Lowering, responses: Node, block: tuple[Morlet, ...], part: range, angles: Angles) -> Node:
     """|V ⋆ ψ̃| for some of the groups (α, or θ2), averaged over θ where that is asked for."""
     axis, builder = angles.axis, low.builder
     index = Order(tuple(angles.channel(g, t) for g in part for t in range(angles.inputs)))
@@ -155,7 +177,8 @@ def _order_2(
     if angles.average:
         op = Mix((register, builder.constant(AngularMean(axis))), low.name("M"))
         register = along(low, op, len(part) * len(axis.filters))
-    paths = tuple(path for g in part for path in _paths(first, second, g, angles))
+    first: Any = tuple(path.wavelets[0] for path in responses.paths[:: angles.L])
+    paths = tuple(path for g in part for path in _paths(first, block, g, angles))
     return Node(register, paths, responses.log2, responses.j)
 
 

@@ -11,7 +11,7 @@ from groupscat.plan.angular_paths import AngularPath, Orbit
 from groupscat.plan.geometry import AxisGeometry, Padding
 from groupscat.plan.paths import Path
 from groupscat.plan.plan import Plan
-from groupscat.plan.roto_translation import Angles, Group, roto_translation_plan
+from groupscat.plan.roto_translation import Angles, Group, Layers, roto_translation_plan
 from groupscat.scattering.arguments import check_options
 from groupscat.scattering.operator import Operator
 from groupscat.scattering.translation import DEFAULTS, Scattering2D
@@ -32,6 +32,8 @@ class Options(TypedDict, total=False):
     check_finite: bool
 
 
+#: Their defaults.
+COMMON: dict[str, Any] = {name: value for name, value in DEFAULTS.items() if name in Options.__annotations__}
 #: Number of angular scales by default, where the circle has room for them.
 DEFAULT_K = {"joint": 3, "separable": 2}
 
@@ -89,8 +91,7 @@ class RotoTranslationScattering2D(Operator):
         **options: Unpack[Options],
     ) -> None:
         own = {"L", "K", "group", "max_order", "out_type", "average_angle", "T", "stride"}
-        known: dict[str, Any] = {name: DEFAULTS[name] for name in Options.__annotations__}  # type: ignore[literal-required]
-        check_options(type(self).__name__, options, known, own)
+        check_options(type(self).__name__, options, COMMON, own)
         # "list" asks for no common grid, so that the plan is not made.
         self.translation = Scattering2D(J, shape, L, max_order, "list", T=T, stride=stride, **options)
         same = self.translation
@@ -110,8 +111,9 @@ class RotoTranslationScattering2D(Operator):
                 'over θ1 is invariant. Use group="joint", or average_angle=False.'
             )
         self.K = self._scales(K)
-        config: dict[str, Any] = {"J": self.J, "shape": self.shape, "L": self.L, "K": self.K}
+        config: dict[str, Any] = {"J": self.J, "shape": self.shape, "L": self.L}
         given = {
+            "K": K,
             "group": group,
             "max_order": max_order,
             "out_type": out_type,
@@ -120,8 +122,8 @@ class RotoTranslationScattering2D(Operator):
             "stride": stride,
             **options,
         }
-        default = {"group": "joint", "max_order": 2, "out_type": "array", "average_angle": None}
-        default |= {"T": None, "stride": None, **known}
+        default = {"K": None, "group": "joint", "max_order": 2, "out_type": "array", "average_angle": None}
+        default |= {"T": None, "stride": None, **COMMON}
         config |= {name: value for name, value in given.items() if value != default[name]}
         super().__init__(config, out_type, same.check_finite, same.complex_input)
 
@@ -183,16 +185,21 @@ class RotoTranslationScattering2D(Operator):
         """The Littlewood-Paley sum in space of one order; along θ see ``angular.littlewood_paley()``."""
         return self.translation.littlewood_paley(order)
 
+    @property
+    def layers(self) -> Layers:
+        """The layers in space."""
+        same = self.translation
+        return Layers(
+            self.bank,
+            self.axes,
+            self.padding,
+            self.output,
+            self.max_order,
+            same.oversampling,
+            same.complex_input,
+            same.sampling_rate,
+        )
+
     @cached_property
     def plan(self) -> Plan:
-        return roto_translation_plan(
-            self.bank,
-            self.angles,
-            self.axes,
-            padding=self.padding,
-            max_order=self.max_order,
-            output=self.output,
-            oversampling=self.translation.oversampling,
-            complex_input=self.translation.complex_input,
-            rate=self.translation.sampling_rate,
-        )
+        return roto_translation_plan(self.layers, self.angles)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from groupscat.wavelets.bank import fft_frequencies
 from groupscat.wavelets.littlewood_paley import LittlewoodPaley
@@ -69,3 +70,36 @@ def _width(k: int) -> float:
 def spin(angular: Gabor) -> int:
     """The sign of a filter's frequency along θ; 0 for φ̃."""
     return int(np.sign(angular.xi[0]))
+
+
+@dataclass(frozen=True)
+class ScaleBank:
+    """K dyadic scales of Morlet wavelets along the scales j, of both signs, and a Gaussian for what is left.
+
+    The wavelets of :class:`AngularBank` on an axis that does not close: the scales that exist are a few, and
+    beyond them responses are taken to be zero.
+
+    >>> bank = ScaleBank(K=1)
+    >>> [(w.j, spin(w)) for w in bank.filters], bank.taps(bank.filters[0], 3).shape
+    ([(0, 1), (0, -1), (1, 0)], (3, 3))
+    """
+
+    K: int
+    gain: float = 1.0
+
+    @property
+    def filters(self) -> tuple[Gabor, ...]:
+        """ψ̃_0, its negative, …, φ̃."""
+        return AngularBank(0, self.K, self.gain).filters
+
+    def taps(self, w: Gabor, scales: int) -> NDArray[np.complex128]:
+        """The matrix w(j − j1) for j, j1 = 0 … scales−1."""
+        values = w.gain * w.space()
+        lag = np.arange(scales)[:, None] - np.arange(scales)
+        reach = len(values) // 2
+        return np.asarray(np.where(np.abs(lag) > reach, 0, values[np.clip(reach + lag, 0, len(values) - 1)]))
+
+    def normalised(self) -> ScaleBank:
+        """The bank scaled so that its Littlewood-Paley sum is at most 1 on an axis of any length."""
+        fine = AngularBank(1 << (self.K + 8), self.K, self.gain)
+        return replace(self, gain=self.gain * fine.littlewood_paley().upper ** -0.5)
