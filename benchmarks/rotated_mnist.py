@@ -35,7 +35,7 @@ ORIENTATIONS = 8
 CHANNELS = 8
 BATCH = 32
 LEARNING_RATES = (3e-3, 1e-2, 3e-2)
-#: Chosen by --choose --epochs 15 on 3,000 training images, in batches of 64.
+#: Chosen as by --choose --epochs 15 on 3,000 training images, in batches of 64, before the layers were final.
 CHOSEN = {"translation CNN": 1e-2, "SE(2, 8) CNN": 1e-2}
 #: Test errors in per cent on the data set itself, with 12,000 training images and other networks: Cohen &
 #: Welling 2016 (where the group of quarter turns has 2.3), Weiler & Cesa 2019 (16 orientations).
@@ -246,7 +246,8 @@ def main() -> int:
             f"(bicubic). Adam, batches of {BATCH}, {a.epochs} epochs, rate "
             + ", ".join(f"{rate:g} ({name})" for name, rate in CHOSEN.items())
             + f" falling to 0 as a cosine, no augmentation; the rates are the best of {LEARNING_RATES} on "
-            "500 of 3,000 training images after 15 epochs in batches of 64. Both networks: 7×7 taps, "
+            "500 of 3,000 training images after 15 epochs in batches of 64, with a stand-in of the group "
+            "layers that had other initial values. Both networks: 7×7 taps, "
             "pooling by 2, twice 5×5, pooling by 2, 5×5, batch normalisation and ReLU after each, the mean "
             "of the plane, a linear layer.",
             table(header, rows),
