@@ -8,7 +8,16 @@
 
 from groupscat.action import act
 from groupscat.backend import Backend, backend_names, backend_of, default_backend, get_backend
-from groupscat.convolution import convnd, convnd_adjoint, group_conv, group_pool, lift
+from groupscat.convolution import (
+    convnd,
+    convnd_adjoint,
+    fiber_batch_norm,
+    fiber_statistics,
+    group_conv,
+    group_pool,
+    lift,
+    output_space,
+)
 from groupscat.deformation import stability
 from groupscat.equivariance import Equivariance, PlaneWaves, equivariance_error
 from groupscat.errors import (
@@ -70,10 +79,13 @@ __all__ = [
     "convnd_adjoint",
     "default_backend",
     "equivariance_error",
+    "fiber_batch_norm",
+    "fiber_statistics",
     "get_backend",
     "group_conv",
     "group_pool",
     "lift",
+    "output_space",
     "reconstruct",
     "signal_space",
     "stability",
