@@ -44,7 +44,10 @@ in a hidden folder (.OUT.part); --resume completes it to what an uninterrupted r
 """
 #: Options that say nothing about the result; a file has none of them.
 OUTSIDE = ("help", "output", "overwrite", "resume", "quiet", "config")
-ARGUMENTS = ("J", "L", "Q", "T", "stride", "max_order", "padding", "method", "sampling_rate")
+ARGUMENTS = (
+    *("J", "L", "Q", "T", "stride", "max_order", "padding", "method", "sampling_rate"),
+    *("K", "group", "K_scale"),
+)
 
 
 def add(commands: Any) -> None:
@@ -157,9 +160,12 @@ def add_transform(p: argparse.ArgumentParser) -> None:
     g.add_argument(
         "-L",
         type=natural,
-        help="orientations (2d: 8, 3d: 6), or largest degree of the harmonics (harmonic3d: 3)",
+        help="orientations (in the plane 8, 3d: 6), or largest degree of the harmonics (harmonic3d: 3)",
     )
     g.add_argument("-Q", type=positive, help="wavelets per octave, 1d only (default: 1)")
+    g.add_argument("-K", type=positive, help="scales of the wavelets along angles, roto and scale-rotation")
+    g.add_argument("--group", choices=("joint", "separable"), help="roto only (default: joint)")
+    g.add_argument("--K-scale", type=positive, help="those along scales, scale-rotation only (default: 1)")
     g.add_argument("--max-order", type=natural, help="wavelet layers (default: 2)")
     g.add_argument(
         "--T",

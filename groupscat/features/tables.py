@@ -32,7 +32,8 @@ def path_table(paths: Paths) -> dict[str, NDArray[Any]]:
     Columns of indices (n, j, theta, phase) have shape (paths, orders) and are padded with −1; columns of
     frequencies (xi, sigma, in cycles per sample, and hz) have shape (paths, orders), in more than one
     dimension (paths, orders, d), and are padded with NaN. order and parent are (paths,), and so are l and
-    q of solid harmonics (−1 and NaN where there is none).
+    q of solid harmonics (−1 and NaN where there is none), and what families of their own add, as alpha and k
+    of angular wavelets (NaN where there is none).
     """
     depth = max((path.order for path in paths), default=0)
     table: dict[str, NDArray[Any]] = {
@@ -56,6 +57,11 @@ def path_table(paths: Paths) -> dict[str, NDArray[Any]]:
     if any(path.power is not None for path in paths):
         table["l"] = np.array([-1 if path.l is None else path.l for path in paths], np.int64)
         table["q"] = np.array([math.nan if path.power is None else path.power for path in paths])
+    rows = [path.row() for path in paths]
+    for name in dict.fromkeys(name for row in rows for name in row):
+        found = [row.get(name) for row in rows]
+        if name not in table and all(v is None or isinstance(v, int | float) for v in found):
+            table[name] = np.array([math.nan if v is None else v for v in found], np.float64)
     return table
 
 

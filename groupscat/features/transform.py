@@ -11,13 +11,15 @@ from groupscat.data import AudioSource, ImageSource, Source
 from groupscat.errors import ArgumentError, DataError
 from groupscat.scattering.operator import Operator
 
-Transform = Literal["1d", "2d", "3d", "harmonic3d"]
+Transform = Literal["1d", "2d", "3d", "harmonic3d", "roto", "scale-rotation"]
 #: Operator and number of signal axes of each transform; both are attributes of ``groupscat``.
 TRANSFORMS: dict[str, tuple[str, int]] = {
     "1d": ("Scattering1D", 1),
     "2d": ("Scattering2D", 2),
     "3d": ("Scattering3D", 3),
     "harmonic3d": ("HarmonicScattering3D", 3),
+    "roto": ("RotoTranslationScattering2D", 2),
+    "scale-rotation": ("ScaleRotationTranslationScattering2D", 2),
 }
 #: Constructor arguments that a transform takes from the command line, besides J, shape, T and stride.
 TAKES = {
@@ -25,6 +27,8 @@ TAKES = {
     "2d": {"L", "max_order", "padding", "method"},
     "3d": {"L", "max_order", "padding", "method"},
     "harmonic3d": {"L", "max_order"},
+    "roto": {"L", "K", "group", "max_order", "padding"},
+    "scale-rotation": {"L", "K", "K_scale", "max_order", "padding"},
 }
 #: Memory that one batch may take unless a batch size is given, bytes.
 BATCH_BYTES = 256 << 20

@@ -30,9 +30,9 @@ class ScaleRotationTranslationScattering2D(RotoTranslationScattering2D):
         :class:`RotoTranslationScattering2D`.
 
     Input (..., H, W) gives (..., paths, *grid). Orders 0 and 1, and paths along θ alone, are those of
-    :class:`RotoTranslationScattering2D`. At order 2 the scales j1 < j2 are an axis that does not close: beyond
-    it responses are zero. Orientations are relative to θ1 and averaged over it; each j1 has a coefficient, for
-    an average over rescalings of the image. ``paths`` has the columns alpha, k, spin and, along j1, k_scale and
+    :class:`RotoTranslationScattering2D`. At order 2 the scales j1 < j2 are an axis that does not close: there
+    is nothing beyond. Orientations are relative to θ1 and averaged over it; each j1 has a coefficient, for an
+    average over rescalings of the image. ``paths`` has the columns alpha, k, spin and, along j1, k_scale and
     spin_scale.
 
     Raises

@@ -19,14 +19,22 @@ except ModuleNotFoundError as error:
     raise ImportError('groupscat.sklearn needs scikit-learn: pip install "groupscat[sklearn]"') from error
 
 from groupscat.sklearn.affine import AffinePCAClassifier
+from groupscat.sklearn.angular import RotoTranslationScattering2D, ScaleRotationTranslationScattering2D
 from groupscat.sklearn.normalize import PathNormalizer
+from groupscat.sklearn.recipes import RescaledMean, object_recognition, textures, yuv
 from groupscat.sklearn.transformers import HarmonicScattering3D, Scattering1D, Scattering2D, Scattering3D
 
 __all__ = [
     "AffinePCAClassifier",
     "HarmonicScattering3D",
     "PathNormalizer",
+    "RescaledMean",
+    "RotoTranslationScattering2D",
+    "ScaleRotationTranslationScattering2D",
     "Scattering1D",
     "Scattering2D",
     "Scattering3D",
+    "object_recognition",
+    "textures",
+    "yuv",
 ]

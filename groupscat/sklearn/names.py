@@ -6,7 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
+from groupscat.plan.angular_paths import AngularPath
 from groupscat.plan.paths import Path, Paths
+
+#: Columns of filters along angles and scales.
+ALONG = ("alpha", "k", "spin", "at", "k_scale", "spin_scale")
 
 
 def feature_names(paths: Paths, channels: Sequence[int], grid: Sequence[int]) -> list[str]:
@@ -14,7 +18,7 @@ def feature_names(paths: Paths, channels: Sequence[int], grid: Sequence[int]) ->
 
     Parts are joined by ``_``, indices of one part by ``-``: the channel (where there are any), the order,
     scale j and orientation theta (in one dimension index n) of each wavelet, degree l and power q of solid
-    harmonics, and the position on the grid.
+    harmonics, alpha, k, spin … of a filter along angles or scales, and the position on the grid.
 
     >>> import groupscat as gs
     >>> S = gs.Scattering2D(J=2, shape=(8, 8), L=4)
@@ -36,8 +40,11 @@ def path_name(path: Path) -> str:
         parts.append(f"j{_joined(path.j)}")
         if oriented:
             parts.append(f"theta{_joined(path.theta)}")
-        elif path.power is None:
+        elif path.power is None and not isinstance(path, AngularPath):
             parts.append(f"n{_joined(path.n)}")
+    if isinstance(path, AngularPath):
+        row = path.row()
+        parts += [f"{name}{row[name]}" for name in ALONG if name in row]
     if any(path.phases):
         parts.append(f"phase{_joined(path.phases)}")
     if path.l is not None:

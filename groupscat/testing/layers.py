@@ -16,7 +16,10 @@ import groupscat as gs
 from groupscat.testing.base import Contract, noise
 from groupscat.testing.tolerances import TOLERANCE, assert_close
 
-NAMES = ("Scattering", "Scattering1D", "Scattering2D", "Scattering3D", "HarmonicScattering3D")
+NAMES = (
+    *("Scattering", "Scattering1D", "Scattering2D", "Scattering3D", "HarmonicScattering3D"),
+    *("RotoTranslationScattering2D", "ScaleRotationTranslationScattering2D"),
+)
 #: One layer of every class: name of the class, arguments.
 LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "n-D": ("Scattering", {"J": 1, "shape": (6, 5), "L": 2}),
@@ -25,6 +28,8 @@ LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
     "2-D": ("Scattering2D", {"J": 1, "shape": (8, 7), "L": 2}),
     "2-D, cascade": ("Scattering2D", {"J": 1, "shape": (8, 8), "L": 2, "method": "cascade"}),
     "3-D": ("Scattering3D", {"J": 1, "shape": (4, 4, 4), "L": 2, "padding": "zero"}),
+    "roto-translation": ("RotoTranslationScattering2D", {"J": 2, "shape": (8, 7), "L": 2}),
+    "scale-rotation": ("ScaleRotationTranslationScattering2D", {"J": 2, "shape": (8, 8), "L": 2, "K": 1}),
     "harmonic": ("HarmonicScattering3D", {"J": 1, "shape": (5, 4, 4), "L": 1}),
 }
 

@@ -47,6 +47,16 @@ OPERATORS: dict[str, Callable[[], Any]] = {
     "harmonic, even": lambda: gs.HarmonicScattering3D(J=1, shape=(4, 6, 4), L=2, order_0=True),
     "harmonic, one m": lambda: gs.HarmonicScattering3D(J=1, shape=(5, 5, 5), L=2, rotation_covariant=False),
     "harmonic, averaged": lambda: gs.HarmonicScattering3D(J=1, shape=(8, 8, 8), L=1, T=2),
+    "roto-translation": lambda: gs.RotoTranslationScattering2D(J=2, shape=(9, 8), L=4),
+    "roto-translation, samples": lambda: gs.RotoTranslationScattering2D(
+        J=2, shape=(8, 8), L=2, average_angle=False, complex_input=True, padding="circular"
+    ),
+    "roto-translation, separable": lambda: gs.RotoTranslationScattering2D(
+        J=2, shape=(8, 7), L=4, group="separable"
+    ),
+    "scale-rotation": lambda: gs.ScaleRotationTranslationScattering2D(
+        J=3, shape=(8, 8), L=2, padding="circular"
+    ),
     "time-frequency": lambda: gs.TimeFrequencyScattering(J=3, J_fr=2, shape=40, Q=3),
     "time-frequency, joint": lambda: gs.TimeFrequencyScattering(J=3, J_fr=1, shape=33, Q=4, format="joint"),
     "time-frequency, some": lambda: gs.TimeFrequencyScattering(J=3, J_fr=2, shape=40, Q=3).restrict(
