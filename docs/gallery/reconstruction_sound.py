@@ -1,9 +1,10 @@
 """A chirp from its coefficients
 
-A signal of 1024 samples is found from its scattering coefficients alone, by gradient descent from white noise.
-Averages of the moduli of order 1 over 32 samples tell when each frequency is there, to within that time: the chirp's
-line is found, but broken. With order 2 it is nearly whole, because beats between its pieces would show there.
-Above 0.35 cycles per sample no wavelet looks, and the noise of the start stays as it was.
+A signal of 1024 samples is found from its coefficients alone, by gradient descent. Those of order 1, averaged over 64
+samples, tell when each frequency is there, to within that time: from white noise the chirp is found in pieces. Order 2,
+from there, joins them, because beats between pieces would show in it. Joint time-frequency scattering sees how the line
+rises: it finds the chirp from white noise, though all its coefficients are averages over 256 samples.
+Where no wavelet looks, above 0.46 cycles per sample, the noise of the start stays.
 """
 
 import numpy as np
@@ -22,11 +23,13 @@ def chirp() -> np.ndarray:
 
 def draw() -> Figure:
     x = chirp()
-    found = {}
-    for order in (1, 2):
-        S = gs.Scattering1D(J=5, shape=SIZE, Q=4, max_order=order)
-        name = "order 1" if order == 1 else "orders 1 and 2"
-        found[name] = gs.reconstruct(S, S(x), backend="torch", steps=150, tolerance=0.01)
+    first = gs.Scattering1D(J=6, shape=SIZE, Q=8, max_order=1)
+    second = first.replace(max_order=2)
+    joint = gs.TimeFrequencyScattering(J=8, J_fr=3, shape=SIZE, Q=16, F=1)
+    found = {"order 1": gs.reconstruct(first, first(x), backend="torch", steps=200)}
+    start = found["order 1"].x
+    found["orders 1 and 2"] = gs.reconstruct(second, second(x), start=start, backend="torch", steps=200)
+    found["joint time-frequency"] = gs.reconstruct(joint, joint(x), backend="torch", steps=200)
     return plot.reconstructions(found, x)
 
 
