@@ -1,8 +1,8 @@
 """An image from its coefficients
 
-An image of 64 × 64 pixels is found from averages of its scattering coefficients over squares of 8 pixels, by gradient
-descent from white noise. Those of order 1 know how much of which orientation there is in each square, but not
-where the edges run and how the stripes join. Order 2 knows much of it.
+An image of 64 × 64 pixels is found from averages of its scattering coefficients over squares of 8 pixels,
+by gradient descent from white noise. Those of order 1 know how much of which orientation there is in each
+square, but not where the edges run and how the stripes join. Order 2 knows much of it.
 """
 
 import numpy as np

@@ -1,10 +1,11 @@
 """A chirp from its coefficients
 
-A signal of 1024 samples is found from its coefficients alone, by gradient descent. Those of order 1, averaged over 64
-samples, tell when each frequency is there, to within that time: from white noise the chirp is found in pieces. Order 2,
-from there, joins them, because beats between pieces would show in it. Joint time-frequency scattering sees how the line
-rises: it finds the chirp from white noise, though all its coefficients are averages over 256 samples.
-Where no wavelet looks, above 0.46 cycles per sample, the noise of the start stays.
+A signal of 1024 samples is found from its coefficients alone, by gradient descent. Those of order 1,
+averaged over 64 samples, tell when each frequency is there, to within that time: from white noise the chirp
+is found in pieces. Order 2, from there, joins them, because beats between pieces would show in it. Joint
+time-frequency scattering sees how the line rises: it finds the chirp from white noise, though all its
+coefficients are averages over 256 samples. Where no wavelet looks, above 0.46 cycles per sample, the noise
+of the start stays.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Stability, measured
 
-Random signals are shifted, stretched and warped, and how far their coefficients move is drawn against the size of the
-deformation, |g| = 2^{-J} ‖g‖∞ + ‖∇g‖∞. All changes stay below one line C·|g|, which is what stability means, and pairs
-of any signals come no farther apart than the frame bound allows.
+Random signals are shifted, stretched and warped, and how far their coefficients move is drawn against the
+size of the deformation, |g| = 2^{-J} ‖g‖∞ + ‖∇g‖∞. All changes stay below one line C·|g|, which is what
+stability means, and pairs of any signals come no farther apart than the frame bound allows.
 """
 
 from matplotlib.figure import Figure
