@@ -103,10 +103,8 @@ class SpinModulus(Op):
 
         def part(x: Array) -> Array:
             y = xp.matmul(psi, x)
-            u = xp.concat([_modulus(xp, y, rows, spin)[:, None, ...] for spin in self.spins], 1)
-            u = xp.matmul(average[0], u) if average else u
-            spins, outputs, samples = xp.shape(u)[1:]
-            return xp.reshape(u, (-1, spins * outputs, samples))
+            moduli = [_modulus(xp, y, rows, spin) for spin in self.spins]
+            return xp.concat([xp.matmul(average[0], u) for u in moduli] if average else moduli, 1)
 
         return _in_blocks(xp, part, x, 2 * rows)
 
@@ -138,7 +136,7 @@ def _in_blocks(xp: Backend, function: Callable[[Array], Array], x: Array, rows: 
     if limit is None or xp.is_tracing(x):
         return function(x)
     itemsize = 8 if xp.dtype(x) == "float64" else 4
-    width = max(1, limit // (xp.shape(x)[0] * parts * rows * itemsize))
+    width = max(1, limit // 2 // (xp.shape(x)[0] * parts * rows * itemsize))
     blocks = math.ceil(samples / width)
     cuts = [k * samples // blocks for k in range(blocks + 1)]
     results = [function(x[..., lo:hi]) for lo, hi in itertools.pairwise(cuts)]

@@ -246,7 +246,7 @@ class Operator(ABC):
         >>> import groupscat as gs
         >>> S = gs.Scattering1D(J=4, shape=64)
         >>> [(psi.name, psi.wavelet.xi, psi.samples.shape) for psi in S.wavelet(6)]
-        [('order 1', (0.35,), (128,)), ('order 2', (0.0875,), (128,))]
+        [('order 1', (0.35,), (128,)), ('order 2', (0.04375,), (128,))]
         """
         return self._atoms(self.paths[self._row(row)])
 
