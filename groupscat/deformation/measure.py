@@ -13,15 +13,15 @@ from groupscat.action import WORKING
 from groupscat.backend import Array, backend_of, default_backend
 from groupscat.checks import choice, integer, positive
 from groupscat.deformation.fields import FAMILIES
-from groupscat.deformation.packets import Packets
+from groupscat.deformation.packets import Packets, Splines
 from groupscat.deformation.result import Pair, Row, Stability
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.groups import diffeomorphism_norm
 from groupscat.scattering import Scattering
 
 Values = NDArray[Any]
-#: Splines that deform a signal of the user's, and the size of a small change relative to ‖x‖.
-ORDER, SMALL = 5, 1e-3
+#: Size of a small change relative to ‖x‖.
+SMALL = 1e-3
 
 
 def stability(
@@ -82,69 +82,40 @@ def stability(
 
     Source: Mallat 2012, theorem 2.12; Mallat 2016, eq. 8 and 9; Bruna & Mallat 2013, eq. 4.
     """
-    notes: list[str] = []
-    inside = getattr(S, "shape", None)
-    given = None if x is None or isinstance(x, tuple) else x
-    if given is not None:
-        like = given if like is None else like
-        host = _host(given)
-        shape = host.shape
-    else:
-        wanted = x if isinstance(x, tuple) else inside
-        if wanted is None:
-            raise ArgumentError(f"{type(S).__name__} does not say the shape of its input: pass x=(N_1, …).")
-        shape = (integer("signals", signals, 1), *wanted)
-    d = (
-        integer("ndim", ndim, 1)
-        if ndim is not None
-        else len(inside)
-        if inside
-        else min(2, max(1, len(shape) - 1))
-    )
-    if len(shape) < d:
-        raise ShapeError(f"x has shape {shape}, fewer than the ndim={d} axes that are deformed.")
-    grid = tuple(shape[-d:])
-    batch = shape[0] if len(shape) > d else None
-    if given is None:
-        deformed: Callable[..., Values] = Packets(shape, d, seed=seed)
-    else:
-        deformed = _Splines(host, d)
-        notes.append(f"x was deformed by splines of order {ORDER}: their error is among the errors")
-    if J is None:
-        J = float(getattr(S, "J", math.log2(min(grid))))
+    source = _source(S, x, ndim, signals, seed)
+    like = x if like is None and not (x is None or isinstance(x, tuple)) else like
+    grid, d = source.shape[-source.ndim :], source.ndim
+    batch = source.shape[0] if len(source.shape) > d else 1
+    J = float(getattr(S, "J", math.log2(min(grid))) if J is None else J)
     m = integer("order", getattr(S, "max_order", 1) or 1 if order is None else order, 1)
-    bound, why = frame_bound(S)
-    notes += [why] if why else []
     scale = math.sqrt(_weight(S) if weight is None else positive("weight", weight))
+    bound, note = frame_bound(S)
 
     def outputs(values: Values) -> Values:
-        return scale * _rows(_host(S(_put(values, like)), S), batch)
+        return scale * _host(S(_put(values, like)), S).reshape(batch, -1)
 
-    pairs = tuple(_pairs(outputs, deformed(), batch, seed))
+    still = source()
+    y, sizes = outputs(still), _norms(still, batch)
     rows = []
-    names = [n for n in FAMILIES if n != "rotation" or d > 1] if families is None else families
-    still = deformed()
-    y, size = outputs(still), np.linalg.norm(_rows(still, batch), axis=1)
-    for name in names:
-        make = FAMILIES[choice("families", name, tuple(FAMILIES))]
-        if name == "rotation" and d == 1:
-            raise ArgumentError("families: signals on a line are not rotated; leave out 'rotation'.")
+    for name in _families(families, d):
         for strength in strengths:
-            g = make(grid, positive("strengths", strength), J, np.random.default_rng(seed))
-            norm, gradient = diffeomorphism_norm(g, J), diffeomorphism_norm(g, math.inf)
-            change = np.linalg.norm(outputs(deformed(g)) - y, axis=1)
+            g = FAMILIES[name](grid, positive("strengths", strength), J, np.random.default_rng(seed))
+            norm = diffeomorphism_norm(g, J)
+            change = _norms(outputs(source(g)) - y, batch)
             rows.append(
                 Row(
                     deformation=name,
                     strength=float(strength),
                     displacement=float(np.linalg.norm(g, axis=-1).max()),
-                    gradient=gradient,
+                    gradient=diffeomorphism_norm(g, math.inf),
                     norm=norm,
-                    error=_largest(change, np.linalg.norm(y, axis=1)),
-                    ratio=_largest(change, m * norm * size),
+                    error=_largest(change, _norms(y, batch)),
+                    ratio=_largest(change, m * norm * sizes),
                 )
             )
-    return Stability(tuple(rows), pairs, bound, J, m, tuple(notes))
+    pairs = tuple(_pairs(outputs, still, batch, seed))
+    notes = (*source.notes, note) if note else source.notes
+    return Stability(tuple(rows), pairs, bound, J, m, notes)
 
 
 def frame_bound(S: Any) -> tuple[float | None, str]:
@@ -170,7 +141,7 @@ def frame_bound(S: Any) -> tuple[float | None, str]:
     )
 
 
-def _pairs(outputs: Callable[[Values], Values], x: Values, batch: int | None, seed: int) -> Iterator[Pair]:
+def _pairs(outputs: Callable[[Values], Values], x: Values, batch: int, seed: int) -> Iterator[Pair]:
     rng = np.random.default_rng(seed + 1)
     noise, other = rng.standard_normal((2, *x.shape))
     small = SMALL * np.linalg.norm(x) / np.linalg.norm(noise)
@@ -181,26 +152,35 @@ def _pairs(outputs: Callable[[Values], Values], x: Values, batch: int | None, se
         "signal, with a little noise": (x, x + small * noise),
     }
     for kind, (a, b) in kinds.items():
-        distance = np.linalg.norm(_rows(a - b, batch), axis=1)
-        change = np.linalg.norm(outputs(a) - outputs(b), axis=1)
+        distance = _norms(a - b, batch)
+        change = _norms(outputs(a) - outputs(b), batch)
         yield Pair(kind, float(distance.max()), _largest(change, distance))
 
 
-class _Splines:
-    """A signal of the user's deformed by interpolation, reflected at its ends."""
+def _source(S: Any, x: Any, ndim: int | None, signals: int, seed: int) -> Packets | Splines:
+    """The signals to deform."""
+    inside = getattr(S, "shape", None)
+    given = None if x is None or isinstance(x, tuple) else _host(x)
+    if given is None:
+        wanted = inside if x is None else x
+        if wanted is None:
+            raise ArgumentError(f"{type(S).__name__} does not say the shape of its input: pass x=(N_1, …).")
+        shape = (integer("signals", signals, 1), *wanted)
+    else:
+        shape = given.shape
+    usual = len(inside) if inside else min(2, max(1, len(shape) - 1))
+    d = usual if ndim is None else integer("ndim", ndim, 1)
+    if len(shape) < d:
+        raise ShapeError(f"x has shape {shape}, fewer than the ndim={d} axes that are deformed.")
+    return Packets(shape, d, seed=seed) if given is None else Splines(given, d)
 
-    def __init__(self, x: Values, d: int) -> None:
-        self.x, self.d = x, d
 
-    def __call__(self, g: Values | None = None) -> Values:
-        if g is None:
-            return self.x
-        from scipy.ndimage import map_coordinates
-
-        places = np.indices(self.x.shape[-self.d :]) - np.moveaxis(g, -1, 0)
-        flat = self.x.reshape(-1, *self.x.shape[-self.d :])
-        moved = [map_coordinates(one, places, order=ORDER, mode="mirror") for one in flat]
-        return np.stack(moved).reshape(self.x.shape)
+def _families(names: Sequence[str] | None, d: int) -> list[str]:
+    if names is None:
+        return [name for name in FAMILIES if name != "rotation" or d > 1]
+    if d == 1 and "rotation" in names:
+        raise ArgumentError("families: signals on a line are not rotated; leave out 'rotation'.")
+    return [choice("families", name, tuple(FAMILIES)) for name in names]
 
 
 def _weight(S: Any) -> float:
@@ -215,9 +195,9 @@ def _largest(change: Values, size: Values) -> float:
     return float(np.max(change / np.where(size > 0, size, np.inf)))
 
 
-def _rows(values: Values, batch: int | None) -> Values:
-    """One row per signal."""
-    return values.reshape(batch or 1, -1)
+def _norms(values: Values, batch: int) -> Values:
+    """The norm of each signal."""
+    return np.asarray(np.linalg.norm(values.reshape(batch, -1), axis=1))
 
 
 def _put(values: Values, like: Array | None) -> Array:

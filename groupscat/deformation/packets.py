@@ -1,15 +1,18 @@
-"""Random signals that are known between the samples, so that deforming them makes no error."""
+"""Signals to deform: random ones that are known between the samples, and those of a user."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 #: Standard deviation of the envelope in parts of a side: 3·10⁻⁶ is left of it at the border.
 ENVELOPE = 0.1
+#: Of the splines.
+ORDER = 5
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Packets:
     kmax: float = math.pi / 2
     count: int = 16
     seed: int = 0
+    notes: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, g: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """x(u − g(u)) at every sample u, for a displacement g of shape (N_1, …, N_d, d)."""
@@ -48,3 +52,30 @@ class Packets:
         envelope = np.exp(-(((points / (ENVELOPE * sides)) ** 2).sum(axis=-1)) / 2)
         waves = amplitude @ np.cos(k @ points.T + phase)
         return np.asarray((waves * envelope).reshape(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Splines:
+    """Given signals (..., N_1, …, N_d), interpolated between their samples and reflected at their ends."""
+
+    x: NDArray[Any]
+    ndim: int
+    notes: ClassVar[tuple[str, ...]] = (
+        f"x was deformed by splines of order {ORDER}: their error is among the errors",
+    )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.x.shape
+
+    def __call__(self, g: NDArray[np.float64] | None = None) -> NDArray[Any]:
+        """x(u − g(u)) at every sample u."""
+        if g is None:
+            return self.x
+        from scipy.ndimage import map_coordinates
+
+        sides = self.shape[-self.ndim :]
+        places = np.indices(sides) - np.moveaxis(g, -1, 0)
+        signals = self.x.reshape(-1, *sides)
+        moved = [map_coordinates(one, places, order=ORDER, mode="mirror") for one in signals]
+        return np.stack(moved).reshape(self.shape)

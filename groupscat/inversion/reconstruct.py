@@ -77,7 +77,7 @@ def reconstruct(
     >>> found.error < 0.1, found.x.shape, found.stopped
     (True, (64,), 'tolerance')
 
-    Source: Bruna & Mallat 2019, "Multiscale sparse microcanonical models", section 4; Andén & Mallat 2014.
+    Source: Andén & Mallat 2014; Bruna & Mallat 2019, "Multiscale sparse microcanonical models".
     """
     descend = METHODS[choice("method", method, tuple(METHODS))]
     steps, patience = integer("steps", steps, 0), integer("patience", patience, 1)
