@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,3 +81,14 @@ def logarithmic(S: Scattering, ax: Axes, name: str) -> None:
 
 def frequency_label(S: Scattering) -> str:
     return "frequency, cycles/sample" if S.sampling_rate is None else "frequency, Hz"
+
+
+def edges(centres: NDArray[Any]) -> NDArray[Any]:
+    """Borders between ascending frequencies: geometric means where they are positive."""
+    if len(centres) == 1:
+        return np.array([centres[0] / math.sqrt(2), centres[0] * math.sqrt(2)])
+    positive = bool((centres > 0).all())
+    c = np.log(centres) if positive else centres
+    middle = (c[1:] + c[:-1]) / 2
+    edges = np.concatenate([[2 * c[0] - middle[0]], middle, [2 * c[-1] - middle[-1]]])
+    return np.asarray(np.exp(edges) if positive else edges)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from groupscat.backend import Array
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.plot.figures import POSITIVE, averaged, check_dimension, new_figure, on_host, one_signal
-from groupscat.plot.frequencies import frequency_label, logarithmic
+from groupscat.plot.frequencies import edges, frequency_label, logarithmic
 from groupscat.scattering import Scattering
 
 if TYPE_CHECKING:
@@ -77,7 +75,7 @@ def scalogram(
         wave.plot(np.arange(S.shape[0]) / rate, samples.real, lw=0.6, color="0.2")
         wave.set_ylabel("signal")
     drawn = ax.pcolormesh(
-        times, _edges(centres), picture, cmap=POSITIVE, vmin=-80 if db else 0, vmax=0 if db else None
+        times, edges(centres), picture, cmap=POSITIVE, vmin=-80 if db else 0, vmax=0 if db else None
     )
     if (centres > 0).all():
         logarithmic(S, ax, "y")
@@ -124,12 +122,12 @@ def modulations(S: Scattering, y: Array, figure: Figure | None = None) -> Figure
         picture[place] = values[k] / strength if strength > quiet else np.nan
     figure = new_figure(figure, 6.4, 4.0)
     ax = figure.subplots()
-    edges = _edges(np.array(carriers) * rate), _edges(np.array(rhythms) * rate)
-    drawn = ax.pcolormesh(*edges, picture, cmap=POSITIVE, vmin=0)
+    borders = edges(np.array(carriers) * rate), edges(np.array(rhythms) * rate)
+    drawn = ax.pcolormesh(*borders, picture, cmap=POSITIVE, vmin=0)
     ax.set_facecolor("0.85")
     loud = np.flatnonzero(np.isfinite(picture).any(axis=0))
     if loud.size:
-        ax.set_xlim(edges[0][loud[0]], edges[0][loud[-1] + 1])
+        ax.set_xlim(borders[0][loud[0]], borders[0][loud[-1] + 1])
     for axis, frequencies in (("x", carriers), ("y", rhythms)):
         if min(frequencies) > 0:
             logarithmic(S, ax, axis)
@@ -137,14 +135,3 @@ def modulations(S: Scattering, y: Array, figure: Figure | None = None) -> Figure
     ax.set(xlabel=f"carrier (order 1), {unit}", ylabel=f"modulation (order 2), {unit}")
     figure.colorbar(drawn, ax=ax, label="order 2 / order 1")
     return figure
-
-
-def _edges(centres: NDArray[Any]) -> NDArray[Any]:
-    """Borders between ascending frequencies: geometric means where they are positive."""
-    if len(centres) == 1:
-        return np.array([centres[0] / math.sqrt(2), centres[0] * math.sqrt(2)])
-    positive = bool((centres > 0).all())
-    c = np.log(centres) if positive else centres
-    middle = (c[1:] + c[:-1]) / 2
-    edges = np.concatenate([[2 * c[0] - middle[0]], middle, [2 * c[-1] - middle[-1]]])
-    return np.asarray(np.exp(edges) if positive else edges)
