@@ -23,8 +23,8 @@ from sphinx.errors import ExtensionError
 SECTIONS = {
     "Filters": ("filters_2d", "filters_1d", "filters_3d", "solid_harmonics", "cascade"),
     "How filters cover the frequencies": ("littlewood_paley_1d", "littlewood_paley_2d"),
-    "Images": ("scattering_disk", "maps", "coefficients"),
-    "Sounds": ("scalogram", "modulations"),
+    "Images": ("scattering_disk", "angular_response", "maps", "coefficients"),
+    "Sounds": ("scalogram", "modulations", "rose"),
     "What moves": ("group_action",),
     "What the coefficients do not see": ("deformations", "rotations", "stability"),
     "Back from coefficients": ("reconstruction_image", "reconstruction_sound"),

@@ -8,21 +8,25 @@
 Needs matplotlib: ``pip install "groupscat[plot]"``.
 """
 
+from groupscat.plot.angular import angular_response
 from groupscat.plot.bank import filters
 from groupscat.plot.bars import coefficients
 from groupscat.plot.coverage import littlewood_paley
 from groupscat.plot.disk import scattering_disk
 from groupscat.plot.maps import maps
 from groupscat.plot.reconstruction import reconstructions
+from groupscat.plot.rose import rose
 from groupscat.plot.time_frequency import modulations, scalogram
 
 __all__ = [
+    "angular_response",
     "coefficients",
     "filters",
     "littlewood_paley",
     "maps",
     "modulations",
     "reconstructions",
+    "rose",
     "scalogram",
     "scattering_disk",
 ]
