@@ -512,7 +512,7 @@ for dotted in json.load(sys.stdin):
 print(json.dumps(answer))
 """
 #: Ufuncs and C types show no parameters; the backend passes to them by position only.
-OPAQUE = ("cupy.ndarray", "cupy.maximum", "cupy.sqrt", "cupy.isfinite", "cupy.cuda.Device")
+OPAQUE = ("cupy.ndarray", "cupy.maximum", "cupy.exp", "cupy.sqrt", "cupy.isfinite", "cupy.cuda.Device")
 
 
 @pytest.mark.skipif(missing("cupy"), reason='pip install "groupscat[cupy]"')

@@ -145,6 +145,9 @@ class CuPyBackend(Backend):
     def relu(self, x: Array) -> Array:
         return cupy.maximum(x, 0)
 
+    def exp(self, x: Array) -> Array:
+        return cupy.exp(x)
+
     def real(self, x: Array) -> Array:
         return x.real
 

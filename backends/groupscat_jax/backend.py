@@ -131,6 +131,9 @@ class JAXBackend(Backend):
     def relu(self, x: Array) -> Array:
         return jnp.maximum(x, 0)
 
+    def exp(self, x: Array) -> Array:
+        return jnp.exp(x)
+
     def real(self, x: Array) -> Array:
         return jnp.real(x)
 

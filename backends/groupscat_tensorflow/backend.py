@@ -153,6 +153,9 @@ class TensorFlowBackend(Backend):
     def relu(self, x: Tensor) -> Tensor:
         return tf.nn.relu(x)
 
+    def exp(self, x: Tensor) -> Tensor:
+        return tf.exp(x)
+
     def real(self, x: Tensor) -> Tensor:
         return tf.math.real(x)
 

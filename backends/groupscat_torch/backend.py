@@ -153,6 +153,9 @@ class TorchBackend(Backend):
     def relu(self, x: Tensor) -> Tensor:
         return x.relu()
 
+    def exp(self, x: Tensor) -> Tensor:
+        return x.exp()
+
     def real(self, x: Tensor) -> Tensor:
         return x.real
 

@@ -181,6 +181,10 @@ class Backend(ABC):
         """max(x, 0) of real or integer x."""
 
     @abstractmethod
+    def exp(self, x: Array) -> Array:
+        """e^x of real x."""
+
+    @abstractmethod
     def real(self, x: Array) -> Array: ...
 
     @abstractmethod

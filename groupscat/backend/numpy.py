@@ -97,6 +97,9 @@ class NumPyBackend(Backend):
     def relu(self, x: Array) -> Array:
         return np.maximum(x, 0)
 
+    def exp(self, x: Array) -> Array:
+        return np.exp(x)
+
     def real(self, x: Array) -> Array:
         return x.real
 

@@ -256,6 +256,16 @@ class PrimitiveContract(Contract):
         assert self.xp.dtype(index) == "int32"
         np.testing.assert_array_equal(self.xp.to_numpy(index), [0, 0, 3])
 
+    def test_exp(self) -> None:
+        x = np.concatenate([noise((20,)), [0.0, -800.0]])
+        self.same(self.xp.exp(self.put(x)), np.exp(x))
+        single = x.astype(np.float32)
+        self.same(self.xp.exp(self.put(single)), np.exp(single), "float32")
+
+    def test_gradient_of_exp(self) -> None:
+        x = noise((20,))
+        assert_close(self.gradient(lambda z: self.xp.sum(self.xp.exp(z), (0,)), x), np.exp(x))
+
     @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
     def test_parts_of_complex_numbers(self, dtype: str) -> None:
         z = noise((3, 4), is_complex=True).astype(dtype)
