@@ -402,3 +402,120 @@ def test_wrong_sign_along_the_angle_is_caught(monkeypatch: pytest.MonkeyPatch) -
 
 def test_tolerance_is_tighter_than_the_promise() -> None:
     assert TOLERANCE["float64"] <= 1e-10
+
+
+# ------------------------------------------------------------------------------ pictures and pipelines
+
+
+def test_angular_response_is_largest_at_the_angle_of_the_modulation() -> None:
+    u = np.arange(64)
+    stripes, slow = np.cos(2 * np.pi * 0.3 * u)[:, None], 1 + np.cos(2 * np.pi * 0.09 * u)
+    S = gs.RotoTranslationScattering2D(J=3, shape=(64, 64), L=8, T="global")
+    for image, alpha in ((stripes * slow, 4), (stripes * slow[:, None] + 0 * u, 0)):
+        for x in (image, image.T.copy()):
+            y = S(x)[:, 0, 0]
+            rows = S.paths.select(order=2, j=(0, 2), k=1)
+            paths: Any = S.paths
+            assert paths[rows[int(np.argmax(y[rows]))]].alpha == alpha
+
+
+def test_angular_response_is_drawn() -> None:
+    pytest.importorskip("matplotlib", reason='pip install "groupscat[plot]"')
+    from groupscat import plot
+
+    S = gs.RotoTranslationScattering2D(J=3, shape=(16, 16), L=4)
+    figure = plot.angular_response(S, S(noise((16, 16))))
+    assert len(figure.axes) == 3
+    for wrong in (S.replace(average_angle=False), gs.Scattering2D(J=2, shape=(16, 16))):
+        with pytest.raises(gs.ArgumentError, match="average_angle=True"):
+            plot.angular_response(wrong, wrong(noise((16, 16))))  # type: ignore[arg-type]
+    small = gs.RotoTranslationScattering2D(J=1, shape=(16, 16), L=4)
+    with pytest.raises(gs.ArgumentError, match="two scales"):
+        plot.angular_response(small, small(noise((16, 16))))
+
+
+def test_colours_become_luminance_and_differences() -> None:
+    pytest.importorskip("sklearn", reason='pip install "groupscat[sklearn]"')
+    from groupscat.sklearn import yuv
+
+    rgb = np.abs(noise((2, 3, 4, 5)))
+    red, green, blue = rgb.transpose(1, 0, 2, 3)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    wanted = np.stack([luminance, (blue - luminance) / 1.8556, (red - luminance) / 1.5748], 1)
+    assert_close(yuv(rgb), wanted)
+    assert yuv(rgb.astype(np.float32)).dtype == np.float32
+    assert yuv((255 * rgb).astype(np.uint8)).dtype == np.float64
+    with pytest.raises(gs.ShapeError, match=r"expected RGB images \(n, 3, H, W\)"):
+        yuv(rgb[:, :2])
+
+
+def test_recipes_learn() -> None:
+    pytest.importorskip("sklearn", reason='pip install "groupscat[sklearn]"')
+    from groupscat.sklearn import RescaledMean, RotoTranslationScattering2D, object_recognition, textures
+
+    rgb = np.abs(noise((6, 3, 16, 16)))
+    features = object_recognition(J=2, L=4).fit_transform(rgb)
+    assert features.shape[0] == 6
+    assert np.abs(features.mean(0)).max() < 1e-6
+    fine, coarse = noise((20, 32, 32)), np.repeat(np.repeat(noise((20, 16, 16), 1), 2, 1), 2, 2)
+    x, y = np.concatenate([fine, coarse]), np.repeat([0, 1], 20)
+    model = textures(RotoTranslationScattering2D(J=2, L=4, log=True, pool=True), rescalings=2, dimension=2)
+    assert model.fit(x[::2], y[::2]).score(x[1::2], y[1::2]) == 1.0
+    with pytest.raises(gs.ArgumentError, match="factor=1"):
+        RescaledMean(RotoTranslationScattering2D(J=2, pool=True), factor=1).fit(x)
+
+
+def test_features_have_names_of_their_own() -> None:
+    pytest.importorskip("sklearn", reason='pip install "groupscat[sklearn]"')
+    from groupscat.sklearn import RotoTranslationScattering2D, ScaleRotationTranslationScattering2D
+
+    x = noise((2, 16, 16))
+    for model in (
+        RotoTranslationScattering2D(J=2, L=4),
+        RotoTranslationScattering2D(J=2, L=4, average_angle=False),
+        RotoTranslationScattering2D(J=2, L=4, group="separable"),
+        ScaleRotationTranslationScattering2D(J=3, L=4, pool=True),
+    ):
+        features = model.fit_transform(x)
+        names = model.get_feature_names_out()
+        assert len(names) == len(set(names)) == features.shape[1]
+    assert (
+        "order2_j0-1_alpha3_k1_spin1_at0-1"
+        in RotoTranslationScattering2D(J=2, L=4).fit(x).get_feature_names_out()
+    )
+
+
+@pytest.mark.parametrize(
+    ("transform", "more", "kind"),
+    [
+        ("roto", ["-K", "2", "--group", "separable"], "RotoTranslationScattering2D"),
+        ("scale-rotation", ["-K", "2", "--K-scale", "1"], "ScaleRotationTranslationScattering2D"),
+    ],
+)
+def test_features_in_the_shell(tmp_path: Any, transform: str, more: list[str], kind: str) -> None:
+    from groupscat.cli.__main__ import main
+    from groupscat.data import read_features
+
+    x = noise((3, 16, 16))
+    np.save(tmp_path / "x.npy", x)
+    out = tmp_path / "y.npz"
+    command = [
+        "features",
+        str(tmp_path / "x.npy"),
+        "-o",
+        str(out),
+        "--transform",
+        transform,
+        "-J",
+        "2",
+        "-L",
+        "4",
+    ]
+    assert main([*command, *more, "-q", "--dtype", "float64"]) == 0
+    found = read_features(out)
+    options = {"group": "separable"} if transform == "roto" else {}
+    S = getattr(gs, kind)(J=2, shape=(16, 16), L=4, K=2, **options)
+    np.testing.assert_array_equal(found.features, S(x))
+    with np.load(out) as file:
+        np.testing.assert_array_equal(file["path_k"][1:2], [np.nan])
+        assert file["path_k"].shape == (len(S.paths),)
