@@ -16,7 +16,7 @@ from tests.frameworks import missing
 
 Array = np.ndarray[Any, Any]
 S1 = gs.Scattering1D(J=5, shape=512, padding="circular")
-S2 = gs.Scattering2D(J=2, shape=(32, 32), padding="circular")
+S2 = gs.Scattering2D(J=3, shape=(32, 32), padding="circular")
 
 
 def spectrum(x: Array) -> Array:
