@@ -65,7 +65,7 @@ def test_rotation_and_dilation_are_what_they_say() -> None:
 # -------------------------------------------------------------------------------------------- bounds
 
 
-@pytest.mark.parametrize("S", [S1, S2, S2.replace(T="global"), S1.replace(stride=1)], ids=str)
+@pytest.mark.parametrize("S", [S1, S2, S2.replace(T="global"), S1.replace(stride=1)], ids=repr)
 def test_scattering_keeps_its_frame_bound(S: gs.Scattering) -> None:
     found = stability(S, strengths=[0.02])
     assert S is not S2 or found.bound > 1.01
