@@ -288,6 +288,7 @@ MUTATIONS = [
     Mutation("last m dropped", "harmonic_modulus", arguments(lambda x, f: (x, f[: max(1, len(f) - 1)]))),
     Mutation("harmonics averaged", "harmonic_modulus",
              lambda f, self, x, h: f(self, x, h) / math.sqrt(len(h))),
+    Mutation("imaginary part not squared", "hypot", arguments(lambda re, im: (re, 0 * im))),
     Mutation("imaginary part lost by the low-pass", "lowpass_subsample", no_imaginary_part),
     Mutation("low-pass along the wrong axis", "lowpass_subsample",
              lambda f, self, x, m, frames, counts: f(self, x.roll(1, -1), m, frames, counts)),

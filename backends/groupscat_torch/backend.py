@@ -234,7 +234,7 @@ class TorchBackend(Backend):
         self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
     ) -> Tensor:
         z = self.bandpass(spectrum, filters, segments, fold)
-        if z.requires_grad or not _in_place(z) or forward_ad._current_level >= 0:
+        if not _forgotten(z):
             return self.modulus(z)
         re, im = torch.view_as_real(z).square_().unbind(-1)  # nobody else's: squared where it lies
         return (re + im).sqrt_()
@@ -249,6 +249,11 @@ class TorchBackend(Backend):
             total = _add_product(total, im, im)
         assert total is not None
         return power(total, 0.5)
+
+    def hypot(self, re: Tensor, im: Tensor) -> Tensor:
+        if not (_forgotten(re) and _forgotten(im)):
+            return super().hypot(re, im)
+        return (re * re).addcmul_(im, im).sqrt_()
 
     def frame(self, x: Tensor, width: int, hop: int) -> Tensor:
         return x.unfold(-1, width, hop)
@@ -296,6 +301,11 @@ def _add_product(total: Tensor, x: Tensor, y: Tensor) -> Tensor:
 def _in_place(x: Tensor) -> bool:
     """Whether fused in-place operations may be used: compilers do without, and vmap has no rule for them."""
     return not (torch.compiler.is_compiling() or _transformed(x))
+
+
+def _forgotten(x: Tensor) -> bool:
+    """Whether nobody differentiates or traces: what is made of x may be overwritten."""
+    return not x.requires_grad and _in_place(x) and forward_ad._current_level < 0
 
 
 def _transformed(x: Tensor) -> bool:

@@ -355,6 +355,10 @@ class Backend(ABC):
         z = self.backward_fft(self.multiply(spectrum[:, :, None, ...], filters), axes)
         return self.modulus(z, axis=2)
 
+    def hypot(self, re: Array, im: Array) -> Array:
+        """√(re² + im²) of real arrays; its gradient where both are 0 is 0."""
+        return self.power(re * re + im * im, 0.5)
+
     def lowpass_subsample(
         self, x: Array, matrices: Sequence[Array], frames: Sequence[Frames | None], counts: Sequence[int]
     ) -> Array:
@@ -528,6 +532,7 @@ COMPOSITES = (
     "blocks",
     "bandpass_modulus",
     "harmonic_modulus",
+    "hypot",
     "lowpass_subsample",
     "frame",
     "filterbank",

@@ -168,6 +168,11 @@ class NumPyBackend(Backend):
         assert total is not None
         return np.sqrt(total)
 
+    def hypot(self, re: Array, im: Array) -> Array:
+        total = re * re
+        total += im * im
+        return np.sqrt(total, out=total)
+
     def permute(self, x: Array, order: Sequence[int]) -> Array:
         return x.transpose(tuple(order))
 

@@ -126,7 +126,7 @@ def _modulus(xp: Backend, y: Array, rows: int, spin: int) -> Array:
     if xp.shape(y)[1] == 2:
         a, b = y[:, 1, :rows, ...], y[:, 1, rows:, ...]
         re, im = (re - b, im + a) if spin > 0 else (re + b, a - im)
-    return xp.power(re * re + im * im, 0.5)
+    return xp.hypot(re, im)
 
 
 def _in_blocks(xp: Backend, function: Callable[[Array], Array], x: Array, rows: int) -> Array:

@@ -169,6 +169,16 @@ class CompositeContract(Contract):
         self.same(found, wanted, precision)
 
     @pytest.mark.parametrize("precision", PRECISIONS)
+    def test_hypot(self, precision: str) -> None:
+        re, im = noise((2, 3, 5)), noise((2, 3, 5), 1)
+        re[0, 0], im[0, 0] = 0, 0
+        a, b = self.put(re.astype(precision)), self.put(im.astype(precision))
+        self.both("hypot", lambda backend: backend.hypot(a, b), precision)
+        self.same(self.xp.hypot(a, b), np.hypot(re, im), precision)
+        self.same(a, re, precision)
+        self.same(b, im, precision)
+
+    @pytest.mark.parametrize("precision", PRECISIONS)
     @pytest.mark.parametrize("is_complex", [True, False])
     def test_lowpass_subsample(self, is_complex: bool, precision: str) -> None:
         x = noise((2, 3, 12, 6), is_complex=is_complex)
