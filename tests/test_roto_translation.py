@@ -294,11 +294,18 @@ def test_parents_are_the_first_order_at_the_same_angle() -> None:
                 assert above.order == 0
 
 
-def test_restriction_gives_the_same_numbers() -> None:
-    S = gs.RotoTranslationScattering2D(J=2, shape=(8, 8), L=4)
+@pytest.mark.parametrize("more", [{}, {"group": "separable"}, {"average_angle": False}], ids=str)
+def test_restriction_gives_the_same_numbers_for_less(more: dict[str, Any]) -> None:
+    S = gs.RotoTranslationScattering2D(J=3, shape=(8, 8), L=4, **more)
     x = noise((2, 8, 8))
-    rows = [7, 0, 2, *S.paths.select(order=2, alpha=2)]
+    paths: Any = S.paths
+    of_one = [k for k, p in enumerate(paths) if p.j == (0, 2) and 2 in (p.alpha, *p.theta[1:])]
+    rows = [7, 0, 2, *of_one]
     assert_close(S(x, paths=rows), S(x)[:, rows], x)
+    few = S.restrict([k for k in of_one if paths[k].alpha in (2, None)])
+    assert few.plan.peak_floats < S.plan.peak_floats
+    (narrow,) = [few.plan.register[op.dst] for op in few.plan.ops if isinstance(op, angular.AngularModulus)]
+    assert narrow.space.axes[0].size == len(S.angles.axis.samples)
 
 
 def test_layouts_hold_the_same_numbers() -> None:
@@ -493,7 +500,7 @@ def test_features_have_names_of_their_own() -> None:
     ],
 )
 def test_features_in_the_shell(tmp_path: Any, transform: str, more: list[str], kind: str) -> None:
-    from groupscat.cli.__main__ import main
+    from groupscat.cli import main
     from groupscat.data import read_features
 
     x = noise((3, 16, 16))

@@ -167,10 +167,11 @@ class AngularModulus(Op):
 class Mix(Op):
     """Linear combinations of the channels of each group: srcs[1] is a matrix (outputs, inputs)."""
 
+    inputs: int
+
     def __call__(self, xp: Backend, *args: Array) -> Array:
         x, matrix = args
-        outputs, inputs = xp.shape(matrix)
         channels, *sizes = xp.shape(x)[1:]
-        groups = channels // inputs
-        y = xp.matmul(matrix, xp.reshape(x, (-1, groups, inputs, math.prod(sizes))))
-        return xp.reshape(y, (-1, groups * outputs, *sizes))
+        groups = channels // self.inputs
+        y = xp.matmul(matrix, xp.reshape(x, (-1, groups, self.inputs, math.prod(sizes))))
+        return xp.reshape(y, (-1, groups * xp.shape(matrix)[0], *sizes))

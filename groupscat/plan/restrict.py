@@ -13,10 +13,12 @@ from functools import singledispatch
 
 from groupscat.backend.base import Array, Backend
 from groupscat.plan.along import LowModulus, SpinModulus, Unfold
+from groupscat.plan.angular import AngularMatrix, AngularModulus, Mix
 from groupscat.plan.constants import Order, Recipe
 from groupscat.plan.ops import Bandpass, Concat, Crop, Lowpass, Op, Power, Spectrum, Take
 from groupscat.plan.paths import Paths
 from groupscat.plan.plan import Plan, Register
+from groupscat.plan.scale_rotation import ScaleAngularMatrix
 from groupscat.space import Space
 
 #: Channels of a register, or positions along an axis of a constant; in ascending order but for outputs.
@@ -278,3 +280,19 @@ def _low_modulus(op: LowModulus, channels: Positions, context: Context) -> Narro
 @rule.register
 def _unfold(op: Unfold, channels: Positions, context: Context) -> Narrowed:
     return Narrowed(op, channels, (tuple(c * op.rows + r for c in channels for r in range(op.rows)),))
+
+
+@rule.register(AngularModulus)
+@rule.register(Mix)
+def _by_groups(op: AngularModulus | Mix, channels: Positions, context: Context) -> Narrowed:
+    """Channels are (group, output): some groups are given whole."""
+    groups = context.channels(op.srcs[0]) // op.inputs
+    outputs = context.channels(op.dst) // groups
+    some = tuple(sorted({c // outputs for c in channels}))
+    given = tuple(g * outputs + k for g in some for k in range(outputs))
+    needed = tuple(g * op.inputs + k for g in some for k in range(op.inputs))
+    # A matrix per group, unless all of them share one.
+    recipe = context.recipe(op.srcs[1])
+    per_group = isinstance(recipe, AngularMatrix | ScaleAngularMatrix) and len(recipe.signs) == groups
+    picks = ((op.srcs[1], 0, some),) if per_group and len(some) < groups else ()
+    return Narrowed(op, given, (needed,), picks)

@@ -153,14 +153,15 @@ def _order_1(low: Lowering, node: Node, block: tuple[Morlet, ...], angles: Angle
         return
     builder, orbit = low.builder, Orbit(block[0])
     average = low.average(node)
-    op: Op = Mix((average, builder.constant(MeanRow(angles.inputs))), low.name("S"))
+    op: Op = Mix((average, builder.constant(MeanRow(angles.inputs))), low.name("S"), angles.inputs)
     low.outputs.append((along(low, op, 1), (AngularPath((orbit,), (0,), depth=1),)))
     if not along_theta or low.output.mode == "none":
         return
     axis = angles.axis_of_averages
     matrix = builder.constant(AngularMatrix(axis, real=True))
     op = AngularModulus((average, matrix), low.name("U"), angles.inputs)
-    op = Mix((along(low, op, len(axis.samples)), builder.constant(AngularMean(axis))), low.name("S"))
+    moduli = along(low, op, len(axis.samples))
+    op = Mix((moduli, builder.constant(AngularMean(axis))), low.name("S"), len(axis.samples))
     paths = tuple(AngularPath((orbit,), (0,), depth=2, along=w) for w in axis.filters)
     low.outputs.append((along(low, op, len(paths)), paths))
 
@@ -175,7 +176,7 @@ def _order_2(low: Lowering, responses: Node, block: tuple[Morlet, ...], part: ra
     op = AngularModulus((grouped, matrix), low.name("U"), angles.inputs)
     register = along(low, op, len(part) * len(axis.samples))
     if angles.average:
-        op = Mix((register, builder.constant(AngularMean(axis))), low.name("M"))
+        op = Mix((register, builder.constant(AngularMean(axis))), low.name("M"), len(axis.samples))
         register = along(low, op, len(part) * len(axis.filters))
     first: Any = tuple(path.wavelets[0] for path in responses.paths[:: angles.L])
     paths = tuple(path for g in part for path in _paths(first, block, g, angles))

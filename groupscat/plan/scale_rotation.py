@@ -150,7 +150,7 @@ def _order_2(low: Lowering, responses: list[Node], part: range, axis: ScaleAxis,
     matrix = builder.constant(ScaleAngularMatrix(axis, angles.signs(part)))
     op = AngularModulus((grouped, matrix), low.name("U"), axis.inputs)
     moduli = along(low, op, len(part) * len(axis.samples))
-    op = Mix((moduli, builder.constant(ScaleAngularMean(axis))), low.name("M"))
+    op = Mix((moduli, builder.constant(ScaleAngularMean(axis))), low.name("M"), len(axis.samples))
     register = along(low, op, len(part) * len(axis.kept))
     pairs: list[Any] = [node.paths[0].wavelets for node in responses]
     orbits = [(Orbit(first), Orbit(second)) for first, second in pairs]
