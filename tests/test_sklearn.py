@@ -18,6 +18,7 @@ from groupscat.sklearn import (
     Scattering1D,
     Scattering2D,
     Scattering3D,
+    TimeFrequencyScattering,
     affine,
 )
 
@@ -84,6 +85,7 @@ def does_not_apply(estimator):
         AffinePCAClassifier(dimension=0),
         Scattering1D(),
         Scattering1D(J=1, pool=True, log=True, batch_size=7),
+        TimeFrequencyScattering(J=1, Q=2, pool=True, log=True, batch_size=7),
         Scattering2D(),
         Scattering3D(),
         HarmonicScattering3D(),
@@ -229,6 +231,24 @@ class TestTransformers:
         [
             (Scattering1D, gs.Scattering1D, (64,), {"J": 3, "Q": 2}),
             (Scattering1D, gs.Scattering1D, (64,), {"J": 2, "T": 8, "stride": 4, "padding": "zero"}),
+            (
+                TimeFrequencyScattering,
+                gs.TimeFrequencyScattering,
+                (128,),
+                {"J": 4, "J_fr": 2, "Q": 4, "exclude": "order 0", "padding": "circular"},
+            ),
+            (
+                TimeFrequencyScattering,
+                gs.TimeFrequencyScattering,
+                (128,),
+                {"J": 4, "J_fr": 2, "Q": (4, 2), "F": "global", "Q_fr": 2, "format": "joint"},
+            ),
+            (
+                TimeFrequencyScattering,
+                gs.TimeFrequencyScattering,
+                (128,),
+                {"J": 4, "J_fr": 2, "Q": 4, "T": 8, "stride_fr": 1, "format": "joint", "rows": "valid"},
+            ),
             (Scattering2D, gs.Scattering2D, (8, 10), {"J": 1, "L": 4, "max_order": 1}),
             (Scattering2D, gs.Scattering2D, (8, 8), {"J": 2, "rho": "rectifier", "phases": 2, "L": 2}),
             (Scattering2D, gs.Scattering2D, (8, 8), {"J": 1, "T": "global", "method": "cascade"}),
@@ -262,6 +282,18 @@ class TestTransformers:
         np.testing.assert_allclose(y[:, column], S(IMAGES[:3])[:, row, 1, 0])
         names = Scattering1D(J=2, Q=2).fit(X).get_feature_names_out().tolist()
         assert {"order0_at0", "order1_j0_n0_at3"} <= set(names)
+        sounds = np.random.default_rng(0).normal(size=(2, 256))
+        for arguments, name, place in (
+            ({}, "order2_n8-4_nfr5_spin-1_at1", {"n": (8, 4), "n_fr": 5}),
+            ({"format": "joint"}, "order2_n3_nfr5_spin-1_at2-1", {"n": (3,), "n_fr": 5}),
+        ):
+            model = TimeFrequencyScattering(J=4, J_fr=3, Q=4, **arguments).fit(sounds)
+            names = model.get_feature_names_out().tolist()
+            S = model.operator_
+            (row,) = S.paths.select(order=2, **place)
+            at = tuple(int(k) for k in name.rpartition("at")[2].split("-"))
+            y = model.transform(sounds)
+            np.testing.assert_allclose(y[:, names.index(name)], S(sounds)[(slice(None), row, *at)])
         volumes = np.zeros((1, 4, 4, 4))
         names = HarmonicScattering3D(J=1, L=1).fit(volumes).get_feature_names_out()
         assert "order2_j0-1_l1_q0.5" in names

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from groupscat.errors import ArgumentError
 from groupscat.features import TRANSFORMS
 from groupscat.features.transform import TAKES
 from groupscat.plan.geometry import PADDINGS
+from groupscat.plan.joint_paths import KINDS
+from groupscat.scattering.time_frequency import FORMATS
 
 if TYPE_CHECKING:
     from groupscat.data import FeatureWriter, Source
@@ -25,6 +27,7 @@ EPILOG = """examples:
   groupscat features photos/ -o photos.npz --shape 256 256 --crop 224 224 --rgb
   groupscat features recordings/ -o recordings.zarr --sampling-rate 16000 --length 1s -J 8 -Q 8
   groupscat features recordings/ -o recordings.zarr --sampling-rate 16000 --length 1s -J 8 -Q 8 --resume
+  groupscat features recordings/ -o joint.zarr --transform jtfs --length 1s -J 11 -Q 12 --format joint
   groupscat features @train.txt -o train.npz -J 2 -L 6 --workers 4
   groupscat features signals.npy -o features.npz -J 6 -Q 8 --sampling-rate 16000
   groupscat features train.npz --key x -o features.npz --backend torch --device cuda
@@ -47,6 +50,7 @@ OUTSIDE = ("help", "output", "overwrite", "resume", "quiet", "config")
 ARGUMENTS = (
     *("J", "L", "Q", "T", "stride", "max_order", "padding", "method", "sampling_rate"),
     *("K", "group", "K_scale"),
+    *("J_fr", "Q_fr", "F", "stride_fr", "format", "exclude", "separable"),
 )
 
 
@@ -155,19 +159,20 @@ def add_transform(p: argparse.ArgumentParser) -> None:
         "-J",
         type=natural,
         help="log2 of the largest scale (default: the largest J <= 3 with 4*2^J <= shortest side; "
-        "1d: the largest J <= 8 with 16*2^J <= length; at least 1)",
+        "1d, jtfs: the largest J <= 8 with 16*2^J <= length; at least 1)",
     )
     g.add_argument(
         "-L",
         type=natural,
         help="orientations (in the plane 8, 3d: 6), or largest degree of the harmonics (harmonic3d: 3)",
     )
-    g.add_argument("-Q", type=positive, help="wavelets per octave, 1d only (default: 1)")
+    g.add_argument("-Q", type=positive, help="wavelets per octave, 1d (default: 1) and jtfs (8)")
     g.add_argument("-K", type=positive, help="scales of the wavelets along angles, roto and scale-rotation")
     g.add_argument("--group", choices=("joint", "separable"), help="roto only (default: joint)")
     g.add_argument("--K-scale", type=positive, help="those along scales, scale-rotation only (default: 1)")
     g.add_argument("--max-order", type=natural, help="wavelet layers (default: 2)")
     g.add_argument(
+        "-T",
         "--T",
         type=averaging,
         metavar="T",
@@ -177,6 +182,46 @@ def add_transform(p: argparse.ArgumentParser) -> None:
     g.add_argument("--stride", type=positive, help="samples between outputs, a power of two (default: T)")
     g.add_argument("--padding", choices=PADDINGS, help="default: reflect")
     g.add_argument("--method", choices=("fourier", "cascade"), help="default: fourier")
+    _add_joint(p)
+
+
+def _add_joint(p: argparse.ArgumentParser) -> None:
+    g = p.add_argument_group("transform jtfs: joint time-frequency scattering, rows are first-order wavelets")
+    g.add_argument(
+        "--J-fr",
+        type=positive,
+        metavar="J",
+        help="log2 of the largest scale along log-frequency, in rows (default: the largest <= 4 with "
+        "2^J_fr <= (J+1)*Q)",
+    )
+    g.add_argument("--Q-fr", type=positive, metavar="Q", help="wavelets per octave along it (default: 1)")
+    g.add_argument(
+        "-F",
+        "--F",
+        type=averaging,
+        metavar="F",
+        help="averaging scale in rows, 0 for none, or 'global' (default: 2^J_fr)",
+    )
+    g.add_argument(
+        "--stride-fr", type=positive, metavar="N", help="rows between outputs, a power of two (default: F)"
+    )
+    g.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="time: a path for each row, features (n, paths, time); joint: (n, paths, rows, time), without "
+        "order 0 (default: time)",
+    )
+    g.add_argument("--exclude", nargs="+", choices=KINDS, metavar="KIND", help=f"leave out: {_quoted(KINDS)}")
+    g.add_argument(
+        "--separable",
+        action="store_true",
+        default=None,
+        help="in time first, then along log-frequency, without spins",
+    )
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _computing(p: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from groupscat.features.transform import (
     build_operator,
     choose_transform,
     default_J,
+    defaults,
 )
 from groupscat.features.write import describe, write_features
 
@@ -20,6 +21,7 @@ __all__ = [
     "build_operator",
     "choose_transform",
     "default_J",
+    "defaults",
     "describe",
     "path_table",
     "tables",

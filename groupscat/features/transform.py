@@ -11,13 +11,14 @@ from groupscat.data import AudioSource, ImageSource, Source
 from groupscat.errors import ArgumentError, DataError
 from groupscat.scattering.operator import Operator
 
-Transform = Literal["1d", "2d", "3d", "harmonic3d", "roto", "scale-rotation"]
+Transform = Literal["1d", "2d", "3d", "harmonic3d", "jtfs", "roto", "scale-rotation"]
 #: Operator and number of signal axes of each transform; both are attributes of ``groupscat``.
 TRANSFORMS: dict[str, tuple[str, int]] = {
     "1d": ("Scattering1D", 1),
     "2d": ("Scattering2D", 2),
     "3d": ("Scattering3D", 3),
     "harmonic3d": ("HarmonicScattering3D", 3),
+    "jtfs": ("TimeFrequencyScattering", 1),
     "roto": ("RotoTranslationScattering2D", 2),
     "scale-rotation": ("ScaleRotationTranslationScattering2D", 2),
 }
@@ -27,9 +28,17 @@ TAKES = {
     "2d": {"L", "max_order", "padding", "method"},
     "3d": {"L", "max_order", "padding", "method"},
     "harmonic3d": {"L", "max_order"},
+    "jtfs": {
+        *("J_fr", "Q", "Q_fr", "F", "stride_fr", "format", "exclude", "separable"),
+        *("padding", "sampling_rate"),
+    },
     "roto": {"L", "K", "group", "max_order", "padding"},
     "scale-rotation": {"L", "K", "K_scale", "max_order", "padding"},
 }
+#: Transforms of real signals only, and what these are.
+REAL = {"harmonic3d": "volumes", "jtfs": "sounds"}
+#: Wavelets per octave of a scalogram on which others act.
+DEFAULT_Q = 8
 #: Memory that one batch may take unless a batch size is given, bytes.
 BATCH_BYTES = 256 << 20
 
@@ -61,8 +70,23 @@ def default_J(transform: str, shape: Sequence[int]) -> int:
     >>> default_J("2d", (32, 48)), default_J("2d", (8, 8)), default_J("1d", (8192,))
     (3, 1, 8)
     """
-    part, most = (16, 8) if transform == "1d" else (4, 3)
+    part, most = (16, 8) if transform in ("1d", "jtfs") else (4, 3)
     return max(1, min(most, (min(shape) // part).bit_length() - 1))
+
+
+def defaults(transform: str, shape: Sequence[int], given: Mapping[str, Any]) -> dict[str, Any]:
+    """``given`` with the scales that it leaves open: J by :func:`default_J`; for jtfs Q = 8, and J_fr ≤ 4
+    with 2^J_fr at most the (J+1)·Q rows of log-frequency.
+
+    >>> defaults("jtfs", (8192,), {"Q": 1})
+    {'Q': 1, 'J': 8, 'J_fr': 3}
+    """
+    found = {**given, "J": given.get("J", default_J(transform, shape))}
+    if transform == "jtfs":
+        Q = found.setdefault("Q", DEFAULT_Q)
+        rows = (found["J"] + 1) * (Q[0] if isinstance(Q, tuple) else Q)
+        found.setdefault("J_fr", max(1, min(4, rows.bit_length() - 1)))
+    return found
 
 
 def build_operator(source: Source, transform: str | None, arguments: Mapping[str, Any]) -> Operator:
@@ -99,10 +123,14 @@ def build_operator(source: Source, transform: str | None, arguments: Mapping[str
         raise ArgumentError(
             "--T 0 leaves each path at its own sampling rate; give all the same one, for example --stride 1."
         )
-    given.setdefault("J", default_J(transform, shape))
+    if given.get("F") == 0 and given.get("format") == "joint" and "stride_fr" not in given:
+        raise ArgumentError(
+            "-F 0 leaves each path with its own number of rows; give all the same, for example --stride-fr 1."
+        )
+    given = defaults(transform, shape, given)
     if source.is_complex:
-        if transform == "harmonic3d":
-            raise DataError("The harmonic3d transform is for real volumes; these are complex.")
+        if transform in REAL:
+            raise DataError(f"The {transform} transform is for real {REAL[transform]}; these are complex.")
         given["complex_input"] = True
     operator: Operator = getattr(gs, name)(shape=shape, **given)
     return operator

@@ -137,7 +137,7 @@ class TimeFrequencyScattering(Operator):
         self._check_layout(out_type)
         config: dict[str, Any] = {"J": self.J, "J_fr": self.J_fr, "shape": self.shape, "Q": Q}
         given: dict[str, Any] = {"T": T, "F": F, "stride": stride, "stride_fr": stride_fr, "Q_fr": Q_fr}
-        given |= {"format": format, "out_type": out_type, **options}
+        given |= {"format": format, "out_type": out_type, **options, "exclude": self.exclude}
         default = {**ARGUMENTS, "format": "time", "out_type": "array", **DEFAULTS}
         config |= {name: value for name, value in given.items() if value != default[name]}
         self.out_type = out_type

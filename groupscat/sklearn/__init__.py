@@ -20,6 +20,7 @@ except ModuleNotFoundError as error:
 
 from groupscat.sklearn.affine import AffinePCAClassifier
 from groupscat.sklearn.angular import RotoTranslationScattering2D, ScaleRotationTranslationScattering2D
+from groupscat.sklearn.joint import TimeFrequencyScattering
 from groupscat.sklearn.normalize import PathNormalizer
 from groupscat.sklearn.recipes import RescaledMean, object_recognition, textures, yuv
 from groupscat.sklearn.transformers import HarmonicScattering3D, Scattering1D, Scattering2D, Scattering3D
@@ -34,6 +35,7 @@ __all__ = [
     "Scattering1D",
     "Scattering2D",
     "Scattering3D",
+    "TimeFrequencyScattering",
     "object_recognition",
     "textures",
     "yuv",

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 import groupscat as gs
 from groupscat.classify.rows import flat_features, leading_axes
-from groupscat.features import default_J
+from groupscat.features import defaults
 from groupscat.scattering.operator import Operator
 from groupscat.sklearn.names import feature_names
 
@@ -58,8 +58,7 @@ class ScatteringTransformer(TransformerMixin, BaseEstimator):
         X = self._validated(X, reset=True)
         self.channels_, shape = self._split(X.shape)
         arguments = {k: v for k, v in self.get_params(deep=False).items() if k not in OWN and v is not None}
-        J = default_J(self._transform, shape) if self.J is None else self.J
-        self.operator_ = self._operator(**{**arguments, "J": J, "shape": shape})
+        self.operator_ = self._operator(**defaults(self._transform, shape, arguments | {"shape": shape}))
         self._place()
         size = self.batch_size
         if size is not None and not (isinstance(size, numbers.Integral) and size >= 1):

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 from groupscat.plan.angular_paths import AngularPath
+from groupscat.plan.joint_paths import JointPath
 from groupscat.plan.paths import Path, Paths
 
 #: Columns of filters along angles and scales.
@@ -34,6 +35,8 @@ def feature_names(paths: Paths, channels: Sequence[int], grid: Sequence[int]) ->
 
 def path_name(path: Path) -> str:
     """The name of one path, for example ``order2_j0-1_theta3-5``."""
+    if isinstance(path, JointPath):
+        return _joint_name(path)
     oriented = any(t is not None for t in path.theta)
     parts = [f"order{path.order}"]
     if path.order:
@@ -51,6 +54,18 @@ def path_name(path: Path) -> str:
         parts.append(f"l{path.l}")
     if path.power is not None:
         parts.append(f"q{path.power:g}")
+    return "_".join(parts)
+
+
+def _joint_name(path: JointPath) -> str:
+    """For example ``order2_n8-3_nfr2_spin+1``; without the first index where the position tells the row."""
+    parts = [f"order{path.order}"]
+    if path.n:
+        parts.append(f"n{_joined(path.n)}")
+    if path.n_fr is not None:
+        parts.append(f"nfr{path.n_fr}")
+    if path.order == 2 and path.spin:
+        parts.append(f"spin{path.spin:+d}")
     return "_".join(parts)
 
 
