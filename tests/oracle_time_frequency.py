@@ -19,8 +19,10 @@ def coefficients(S: gs.TimeFrequencyScattering, x: Array) -> dict[tuple[int, ...
     phi = lowpass(1, S.T if isinstance(S.T, int) and S.T else 2**S.J)
 
     def log2(j: int) -> int:
-        finest = max(0, j - S.time.oversampling)
-        return finest if stride is None else min(finest, int(math.log2(stride)))
+        wanted = max(0, j - S.time.oversampling)
+        while grid.padded % 2**wanted or (stride is not None and 2**wanted > stride):
+            wanted -= 1
+        return wanted
 
     def convolved(u: Array, f: Gaussian, given: int, wanted: int) -> Array:
         rows = np.arange(0, grid.padded >> given, 2 ** (wanted - given))

@@ -25,6 +25,7 @@ CASES: dict[str, dict[str, Any]] = {
     "zero padding": {"padding": "zero"},
     "exact padding": {"exact_padding": True},
     "circular": {"padding": "circular"},
+    "circular, odd": {"padding": "circular", "shape": 27, "stride": 1},
     "Q at both orders": {"Q": (3, 2)},
     "Q_fr": {"Q_fr": 2, "J_fr": 2},
     "oversampling": {"oversampling": 1},
