@@ -16,6 +16,7 @@ try:
         Scattering3D,
         TimeFrequencyScattering,
     )
+    from groupscat_torch.network import Network
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
@@ -28,6 +29,7 @@ __all__ = [
     "GroupPool",
     "HarmonicScattering3D",
     "Lift",
+    "Network",
     "OperatorModule",
     "RotoTranslationScattering2D",
     "ScaleRotationTranslationScattering2D",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from groupscat.errors import ArgumentError
 from groupscat.plan.constants import Recipe
 from groupscat.plan.ops import Op
 from groupscat.plan.paths import Paths
-from groupscat.space import Space
+from groupscat.space import Axis, Space
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Plan:
     ----------
     inputs : names of the data inputs.
     parameters : names of the inputs that are learned; they have no batch.
+    state : names of the inputs that running changes, as averages; no batch. Where they are changed, their new
+        values are the last outputs, in this order.
     constants : (name, recipe) of every constant an operation reads.
     ops : in execution order, depth first, so that few registers live at a time.
     registers : (name, register) of every input and result.
@@ -48,13 +51,14 @@ class Plan:
     outputs: tuple[tuple[str, tuple[int, ...]], ...]
     paths: Paths
     parameters: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return self._hash
 
     @cached_property
     def _hash(self) -> int:
-        inputs = self.inputs, self.parameters, self.constants
+        inputs = self.inputs, self.parameters, self.state, self.constants
         return hash((*inputs, self.ops, self.registers, self.outputs, self.paths))
 
     @cached_property
@@ -69,7 +73,7 @@ class Plan:
     @cached_property
     def schedule(self) -> tuple[tuple[Op, tuple[str, ...]], ...]:
         """Each operation with the registers that nobody reads after it."""
-        keep = {name for name, _ in self.outputs} | {name for name, _ in self.constants} | {*self.parameters}
+        keep = {name for name, _ in (*self.outputs, *self.constants)} | {*self.parameters, *self.state}
         last: dict[str, int] = dict.fromkeys(self.inputs, -1)
         for k, op in enumerate(self.ops):
             last |= dict.fromkeys((*op.srcs, op.dst), k)
@@ -121,6 +125,7 @@ class PlanBuilder:
     registers: dict[str, Register] = field(default_factory=dict)
     inputs: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
+    state: list[str] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
 
     def input(self, name: str, space: Space, is_complex: bool = False) -> str:
@@ -132,6 +137,12 @@ class PlanBuilder:
         """A learned input of the whole shape ``space``."""
         self._define(name, Register(space, is_complex, batched=False))
         self.parameters.append(name)
+        return name
+
+    def changing(self, name: str, space: Space) -> str:
+        """A state of the whole shape ``space``."""
+        self._define(name, Register(space, batched=False))
+        self.state.append(name)
         return name
 
     def constant(self, recipe: Recipe) -> str:
@@ -148,6 +159,32 @@ class PlanBuilder:
         self.ops.append(op)
         return op.dst
 
+    def splice(
+        self, plan: Plan, inputs: Mapping[str, str], prefix: str, space: Space, copies: tuple[Axis, ...] = ()
+    ) -> str:
+        """Add the operations of another plan; the register of its one output.
+
+        Parameters
+        ----------
+        inputs : the registers here of its data and parameters, by their names there.
+        prefix : of the names of its registers here.
+        space : of its output.
+        copies : axes that the batch here holds beside that of the plan.
+        """
+        names = dict(inputs) | {name: self.constant(recipe) for name, recipe in plan.constants}
+        ((out, _),) = plan.outputs
+        for op in plan.ops:
+            names[op.dst] = f"{prefix}.{op.dst}"
+            register = plan.register[op.dst]
+            there = Space((*copies, *register.space.axes)) if register.batched else register.space
+            self.emit(
+                replace(op, srcs=tuple(names[name] for name in op.srcs), dst=names[op.dst]),
+                space if op.dst == out else there,
+                register.is_complex,
+                register.batched,
+            )
+        return names[out]
+
     def build(self, outputs: list[tuple[str, tuple[int, ...]]], paths: Paths) -> Plan:
         return Plan(
             inputs=tuple(self.inputs),
@@ -157,6 +194,7 @@ class PlanBuilder:
             outputs=tuple(outputs),
             paths=paths,
             parameters=tuple(self.parameters),
+            state=tuple(self.state),
         )
 
     def _define(self, name: str, register: Register) -> None:

@@ -1,0 +1,48 @@
+"""Networks as data: layers that fit together, one plan, the same numbers in every framework.
+
+>>> from groupscat import nn
+>>> nn.hcnn()
+Network(56 layers, input_shape=(3, 32, 32), 102,330 parameters)
+"""
+
+from groupscat.nn.axes import Flatten, Mean, NewAttribute, Pool
+from groupscat.nn.functional import apply, draw_masks, init
+from groupscat.nn.initial import Constant, Initial, Normal, Orthogonal
+from groupscat.nn.layer import Layer, Lowering
+from groupscat.nn.linear import Conv1x1, Dense
+from groupscat.nn.network import Network
+from groupscat.nn.normalise import BatchNorm, Dropout
+from groupscat.nn.pointwise import ELU, Modulus, Pointwise, ReLU, SignedRoot, SoftThreshold
+from groupscat.nn.published import hcnn, plain_cnn, scattering_mlp
+from groupscat.nn.residual import Residual
+
+__all__ = [
+    "ELU",
+    "BatchNorm",
+    "Constant",
+    "Conv1x1",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Initial",
+    "Layer",
+    "Lowering",
+    "Mean",
+    "Modulus",
+    "Network",
+    "NewAttribute",
+    "Normal",
+    "Orthogonal",
+    "Pointwise",
+    "Pool",
+    "ReLU",
+    "Residual",
+    "SignedRoot",
+    "SoftThreshold",
+    "apply",
+    "draw_masks",
+    "hcnn",
+    "init",
+    "plain_cnn",
+    "scattering_mlp",
+]

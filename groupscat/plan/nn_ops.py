@@ -1,0 +1,132 @@
+"""The operations of learned layers beside convolutions. Channels are axis 1; parameters have no batch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from groupscat.backend.base import Array, Backend
+from groupscat.plan.ops import Op
+
+
+class Pointwise(Protocol):
+    """A function of single numbers: frozen, so that operations that hold it are data."""
+
+    def __call__(self, xp: Backend, x: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Activate(Op):
+    """ρ(x)."""
+
+    rho: Pointwise
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return self.rho(xp, args[0])
+
+
+@dataclass(frozen=True)
+class Add(Op):
+    """The sum of two arrays of one shape."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, y = args
+        return x + y
+
+
+@dataclass(frozen=True)
+class Multiply(Op):
+    """The product of two arrays of one shape, and of a number."""
+
+    factor: float
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, y = args
+        return x * (y * self.factor)
+
+
+@dataclass(frozen=True)
+class Shift(Op):
+    """x plus a number per channel, srcs[1]."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, bias = args
+        return x + _per_channel(xp, bias, x)
+
+
+@dataclass(frozen=True)
+class ChannelMean(Op):
+    """(B, C, …) → (C,): over the batch and all other axes."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return _mean(xp, args[0])
+
+
+@dataclass(frozen=True)
+class ChannelVariance(Op):
+    """(B, C, …) → (C,): the mean square of what is left of x without its mean, srcs[1]."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, mean = args
+        rest = x - _per_channel(xp, mean, x)
+        return _mean(xp, rest * rest)
+
+
+@dataclass(frozen=True)
+class Normalise(Op):
+    """(x − mean) / √(variance + eps) · weight + bias of (x, mean, variance), or with weight and bias."""
+
+    eps: float
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, mean, variance, *affine = args
+        scale = xp.power(variance + self.eps, -0.5)
+        if affine:
+            scale = scale * affine[0]
+        # Centred first: a mean far above the deviation would leave no digits.
+        y = (x - _per_channel(xp, mean, x)) * _per_channel(xp, scale, x)
+        return y + _per_channel(xp, affine[1], x) if affine else y
+
+
+@dataclass(frozen=True)
+class MovingAverage(Op):
+    """(1 − momentum) · old + momentum · new."""
+
+    momentum: float
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        old, new = args
+        return old * (1 - self.momentum) + new * self.momentum
+
+
+@dataclass(frozen=True)
+class MatrixVector(Op):
+    """(B, n) → (B, m) by the matrix srcs[1] (m, n)."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return xp.linear(*args)
+
+
+@dataclass(frozen=True)
+class MixChannels(Op):
+    """(B, C, P) → (B, O, P) by the matrix srcs[1] (O, C)."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, w = args
+        return xp.matmul(w, x)
+
+
+def _per_channel(xp: Backend, numbers: Array, x: Array) -> Array:
+    return xp.reshape(numbers, (1, -1) + (1,) * (len(xp.shape(x)) - 2))
+
+
+def _mean(xp: Backend, x: Array) -> Array:
+    """Over all axes but 1; the length of the first may be unknown."""
+    batch, channels, *rest = xp.shape(x)
+    x = xp.reshape(x, (-1, channels, math.prod(rest)))
+    total = xp.sum(x, (0, 2))
+    if isinstance(batch, int):
+        return total * (1 / (batch * math.prod(rest)))
+    ones = xp.where(x > math.inf, x, 1.0)
+    return total * xp.power(xp.sum(ones, (0, 2)), -1.0)
