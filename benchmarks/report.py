@@ -18,6 +18,7 @@ ORDER = (
     "MNIST",
     "Rotated MNIST",
     "Spoken digits",
+    "Spoken digits, time-frequency scattering",
     "Throughput",
 )
 
