@@ -63,6 +63,8 @@ def act(
     >>> act(quarter, y, signal_space((4, 4), SE2(4))).any(axis=(1, 2))
     array([False,  True, False, False])
     """
+    if order is not None and order not in range(6):
+        raise ArgumentError(f"Splines have order 0 … 5, got order={order!r}.")
     backend = backend_of(x)
     shape = backend.shape(x)
     space = _checked(g, shape, space)
@@ -95,6 +97,16 @@ def act_on_elements(g: Element, x: Array, space: Space) -> Array:
     return x
 
 
+def check_space(space: Any) -> Space:
+    """``space`` if it is one, by an ArgumentError."""
+    if not isinstance(space, Space):
+        raise ArgumentError(
+            f"space={space!r}: expected a groupscat.space.Space, such as signal_space((32, 32)), or "
+            "signal_space((32, 32), SE2(8)) of a signal on the group."
+        )
+    return space
+
+
 def grid_of(space: Space) -> Grid:
     """Where the samples of the base axes are."""
     axes = space.base.values()
@@ -119,6 +131,7 @@ def _checked(g: Element, shape: tuple[int, ...], space: Space | None) -> Space:
         if len(shape) < d:
             raise ShapeError(f"{G!r} acts on the last {d} axes, got x of shape {shape}.")
         space = signal_space(tuple(shape[len(shape) - d :]))
+    check_space(space)
     if len(space.base) != d:
         raise ShapeError(
             f"{G!r} acts on {d} axes, and the space {space} has {len(space.base)} of R^d. "
@@ -165,8 +178,6 @@ def _gather(backend: Backend, x: Array, places: NDArray[np.int32], axis: int) ->
 
 def _interpolate(backend: Backend, x: Array, at: NDArray[np.float64], grid: Grid, order: int) -> Array:
     """The splines through x at the sample numbers ``at`` (n, d), shape (B, n)."""
-    if order not in range(6):
-        raise ArgumentError(f"Splines have order 0 … 5, got order={order}.")
     given = backend.dtype(x)
     dtype = WORKING.get(given, given)
     x = backend.cast(backend.reshape(x, (-1, *grid.shape)), dtype)

@@ -25,7 +25,7 @@ def integer(name: str, value: Any, least: int) -> int:
 
 def choice(name: str, value: Any, options: Sequence[str | None]) -> Any:
     """``value`` if it is one of ``options``."""
-    if value not in options:
+    if (value is not None and not isinstance(value, str)) or value not in options:
         raise ArgumentError(f"{name}={value!r}: expected one of {', '.join(map(repr, options))}.")
     return value
 

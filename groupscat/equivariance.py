@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from groupscat.action import WORKING, act, act_on_elements, grid_of
+from groupscat.action import WORKING, act, act_on_elements, check_space, grid_of
 from groupscat.backend import Array, backend_of, default_backend
+from groupscat.checks import integer, positive
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.groups import Element, Group, Semidirect, Translation, preserves_grid
 from groupscat.groups.signal import Origin, source_indices
@@ -34,6 +35,10 @@ class PlaneWaves:
     kmax : largest frequency, in radians per input sample; π is the highest that a grid holds.
     ndim : d.
 
+    Raises
+    ------
+    ArgumentError : a frequency that is not positive, no waves, or a shape that is none.
+
     >>> from groupscat.groups import SE2
     >>> waves = PlaneWaves((1, 3, 16, 16))
     >>> waves().shape
@@ -47,6 +52,12 @@ class PlaneWaves:
     count: int = 16
     seed: int = 0
     ndim: int = 2
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", tuple(integer("shape", n, 0) for n in self.shape))
+        positive("kmax", self.kmax)
+        integer("count", self.count, 1)
+        integer("ndim", self.ndim, 1)
 
     def __call__(
         self, g: Element | None = None, space: Space | None = None, *, origin: Origin = None
@@ -128,7 +139,8 @@ def equivariance_error(
     layer : callable from an array to an array. Switch dropout off and batch statistics to evaluation first.
     group : its point group moves the signals.
     x : the input; or the shape of white noise; or :class:`PlaneWaves`, for elements between the samples.
-    space : the space of x, as in :func:`groupscat.action.act`.
+    space : the space of x, as in :func:`groupscat.action.act`; of an x on the group
+        ``signal_space(shape, group)``, without which its axis of |H| counts as one of channels.
     out_space : the space of L(x). Default: what ``layer.output_space(space)`` returns. Without that method
         it is read off the shape: fewer axes than a signal on R^d has are an invariant; one more, of |H| and
         before the base axes, a signal on the group; all else is a signal on R^d. Its steps are N_in/N_out,
@@ -163,6 +175,8 @@ def equivariance_error(
     >>> float(equivariance_error(lambda x: x[..., ::-1], SE2(4), (2, 8, 8))) > 1
     True
     """
+    _check(layer, group, space, out_space, elements)
+    x = tuple(x) if isinstance(x, list) else x
     d, H = group.ndim, group.point_group
     make = _source(x, like, seed)
     space = space or signal_space(tuple(_shape(x)[-d:]))
@@ -194,6 +208,22 @@ def equivariance_error(
         errors.append(float(gap / scale) if scale else math.inf if gap else 0.0)
     named = tuple(tuple(float(number) for number in np.atleast_1d(row)) for row in rows)
     return Equivariance(elements.group, named, tuple(errors))
+
+
+def _check(layer: Any, group: Any, space: Any, out_space: Any, elements: Any) -> None:
+    """Refuse arguments of other kinds by an ArgumentError."""
+    if not callable(layer):
+        raise ArgumentError(f"layer={layer!r}: expected a function, a module or a layer that can be called.")
+    if not isinstance(group, Group):
+        raise ArgumentError(f"group={group!r}: expected one of groupscat.groups, such as SE2(8).")
+    for given in (space, out_space):
+        if given is not None:
+            check_space(given)
+    if elements is not None and (not isinstance(elements, Element) or elements.group.ndim != group.ndim):
+        raise ArgumentError(
+            f"elements={elements!r}: expected elements that know their group and act on {group.ndim} axes, "
+            "as group([[…], […]]) makes them."
+        )
 
 
 Source = Callable[[Element | None, Space, Origin], Array]
@@ -237,6 +267,8 @@ def _inferred(space: Space, given: tuple[int, ...], found: tuple[int, ...], H: G
     if len(found) < plain:
         return None
     sizes = found[-d:]
+    if 0 in sizes:
+        raise ShapeError(f"The output has shape {found}, and nothing to compare. Use a larger input.")
     base = space.base.values()
     steps = tuple(a.step * max(1, round(a.size / n)) for a, n in zip(base, sizes, strict=True))
     periodic = any(a.periodic for a in base)

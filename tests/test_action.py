@@ -394,6 +394,8 @@ def test_errors_name_the_way_out() -> None:
             "h:8 does not sample the 4 elements",
         ),
         (lambda: act(SE2(8)([0, 0, 1]), x, order=6), gs.ArgumentError, "order=6"),
+        (lambda: act(quarter, x, order=6), gs.ArgumentError, "order=6"),
+        (lambda: act(quarter, x, (4, 4)), gs.ArgumentError, r"space=\(4, 4\).*signal_space"),  # type: ignore[arg-type]
         (lambda: act(Scaling(2, 2)(1), x), gs.ArgumentError, "order=3"),
     ]
     for call, kind, message in cases:

@@ -56,5 +56,17 @@ def test_another_shape_than_the_output_is_refused() -> None:
     x, w = np.ones((1, 1, 4, 4)), np.ones((2, 1, 3, 3))
     with pytest.raises(gs.ShapeError, match=r"y has shape \(1, 2, 4, 3\); expected .* 2, 4, 4"):
         gs.convnd_adjoint(x, w, np.ones((1, 2, 4, 3)))
-    with pytest.raises(gs.ShapeError, match="2 axes and w has 3"):
+    with pytest.raises(gs.ShapeError, match=r"x has shape \(1, 1, 4, 4\) and w \(2, 1, 3, 3, 3\)"):
         gs.convnd_adjoint(x, np.ones((2, 1, 3, 3, 3)), np.ones((1, 2, 4, 4)))
+    with pytest.raises(gs.ShapeError, match=r"x has shape \(4,\); expected \(batch, channels"):
+        gs.convnd_adjoint(np.ones(4), w, np.ones((1, 2, 4, 4)))
+    with pytest.raises(gs.ShapeError, match=r"y has shape \(3, 2, 4, 4\); expected \(1, 2, 4, 4\)"):
+        gs.convnd_adjoint(x, w, np.ones((3, 2, 4, 4)))
+
+
+def test_no_signal_has_no_gradient() -> None:
+    x, w, y = np.ones((0, 1, 4, 4)), np.ones((2, 1, 3, 3)), np.ones((0, 2, 4, 4), complex)
+    gx, gw = gs.convnd_adjoint(x, w, y)
+    assert gx.shape == x.shape
+    assert gw.dtype == complex
+    np.testing.assert_array_equal(gw, np.zeros(w.shape))

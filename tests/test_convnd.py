@@ -342,6 +342,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: gs.convnd(x, w, strategy="winograd"), gs.ArgumentError,
         r"strategy='winograd': expected one of 'native', 'fft', 'toeplitz', 'taps', or None to choose",
     ),
+    "strategies": (
+        lambda: gs.convnd(x, w, strategy=["fft"]), gs.ArgumentError, r"strategy=\['fft'\]: expected one of",
+    ),
+    "paddings of arrays": (
+        lambda: gs.convnd(x, w, padding=[np.ones(2), "zero"]), gs.ArgumentError, r"padding=array.*expected",
+    ),
     "stride 0": (lambda: gs.convnd(x, w, 0), gs.ArgumentError, r"stride=0: expected an integer ≥ 1"),
     "stride ½": (lambda: gs.convnd(x, w, 0.5), gs.ArgumentError, r"stride=0\.5: expected an integer ≥ 1"),
     "strides": (
@@ -384,6 +390,35 @@ def test_refusals_name_value_expectation_and_way_out(name: str) -> None:
 
 
 @needs("torch")
+def test_one_value_each_in_a_list_or_an_array() -> None:
+    wanted = gs.convnd(x, w, (1, 2), padding=("zero", "reflect"))
+    for stride in ([1, 2], np.array([1, 2]), [np.int8(1), 2]):
+        np.testing.assert_array_equal(gs.convnd(x, w, stride, padding=np.array(["zero", "reflect"])), wanted)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_where_nan_goes(strategy: str) -> None:
+    """As docs/convolution.md says: to the outputs that read it, and along folded axes by fft and toeplitz."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(1, 1, 6, 6, 6, 6)), rng.normal(size=(1, 1, 3, 3, 3, 3))
+    x[0, 0, 1, 1, 1, 1] = np.nan
+    found = np.isnan(gs.convnd(x, w, strategy=strategy)).sum()
+    assert found == (9 * 36 if strategy in ("fft", "toeplitz") else 81)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_rounding_beside_large_samples(strategy: str) -> None:
+    """As docs/convolution.md says: by fft relative to the largest sample along folded axes."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(1, 1, 6, 6, 8, 8)), rng.normal(size=(1, 1, 3, 3, 3, 3))
+    x[..., 0, 0] *= 1e8
+    far = (..., slice(4, 8), slice(4, 8))
+    wanted = gs.convnd(x, w, strategy="native")[far]
+    found = gs.convnd(x.astype("float32"), w.astype("float32"), strategy=strategy)[far]
+    error = np.abs(found - wanted).max() / np.abs(wanted).max()
+    assert error < 1e-5 or (strategy == "fft" and 1e-3 < error < 1e8 * 1e-5)
+
+
 def test_other_frameworks_and_devices_are_refused() -> None:
     import torch
 

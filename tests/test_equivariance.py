@@ -380,6 +380,22 @@ def test_errors_name_the_way_out() -> None:
         (lambda: equivariance_error(lift, Similitude2(4, 2), (8, 8)), gs.ArgumentError, "PlaneWaves"),
         (lambda: equivariance_error(np.sum, SE2(4), (8, 8), margin=1), gs.ArgumentError, "no base axes"),
         (lambda: equivariance_error(np.abs, SE2(4), (8, 8), margin=4), gs.ArgumentError, "radius -0.5"),
+        (lambda: equivariance_error(None, SE2(4), (8, 8)), gs.ArgumentError, "layer=None"),  # type: ignore[arg-type]
+        (lambda: equivariance_error(lift, 4, (8, 8)), gs.ArgumentError, "group=4"),  # type: ignore[arg-type]
+        (
+            lambda: equivariance_error(lift, SE2(4), (8, 8), elements=[1]),
+            gs.ArgumentError,
+            r"elements=\[1\].*2 axes",
+        ),  # type: ignore[arg-type]
+        (
+            lambda: equivariance_error(lift, SE2(4), (8, 8), elements=SE3Octahedral()([0, 0, 0, 1])),
+            gs.ArgumentError,
+            "on 2 axes",
+        ),
+        (lambda: equivariance_error(lift, SE2(4), (8, 8), space=(8, 8)), gs.ArgumentError, r"space=\(8, 8\)"),  # type: ignore[arg-type]
+        (lambda: equivariance_error(lambda x: x[..., :0], SE2(4), (8, 8)), gs.ShapeError, r"\(8, 0\)"),
+        (lambda: PlaneWaves((8, 8), kmax=-1), gs.ArgumentError, "kmax=-1"),
+        (lambda: PlaneWaves((8, 8), count=0), gs.ArgumentError, "count=0"),
         (lambda: equivariance_error(lambda x: [x], SE2(4), (8, 8)), gs.DtypeError, "builtins.list"),
         (
             lambda: equivariance_error(lambda x: x[:-1], SE2(4), (8, 8)),

@@ -381,6 +381,11 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
         lambda: group_conv(Y, (W[:, :, 0, 0, 0], W[0, :, 0]), SE2(4)), gs.ShapeError,
         r"Separable filters.*\(channels out, channels / groups, 4\) and \(channels out, 3, 3\)",
     ),
+    "three filters": (lambda: lift(X, (W, W, W), SE2(4)), gs.ArgumentError, r"tuple of 3.*pair \(mix, w\)"),
+    "basis": (lambda: lift(X, W[:, :, 0], SE2(4), basis=5), gs.ArgumentError, r"basis=5: expected one of"),
+    "strategy": (
+        lambda: lift(X, W[:, :, 0], SE2(4), strategy=["fft"]), gs.ArgumentError, r"strategy=\['fft'\]",
+    ),
     "taps that a turn does not map": (
         lambda: lift(X, np.zeros((3, 2, 3, 5)), SE2(4)), gs.ArgumentError, r"turns axes 0 and 1.*Use 5 taps",
     ),

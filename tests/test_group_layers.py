@@ -385,6 +385,7 @@ def test_arguments_are_checked_at_construction(arguments: dict[str, Any], messag
         gst.Lift(SE2(4), 3, 2, **arguments)
     with pytest.raises(gs.ArgumentError, match="one number of taps per axis"):
         gst.ConvNd(1, 1, 3)  # type: ignore[arg-type]
+    assert gst.ConvNd(1, 1, np.array([3, 5])).spec.kernel_size == (3, 5)  # type: ignore[arg-type]
 
 
 def test_approximation_is_said_once_at_construction() -> None:
@@ -446,6 +447,10 @@ def test_functional_batch_norm_in_every_framework(framework: str) -> None:
             fiber_batch_norm(put[0], wrong, variance)
     with pytest.raises(gs.DtypeError, match="variances are those of real numbers"):
         fiber_statistics(gs.convert(x.astype("complex64"), framework))
+    with pytest.raises(gs.ShapeError, match="no values have no mean"):
+        fiber_statistics(put[0][:0])
+    with pytest.raises(gs.ArgumentError, match="eps=-1: expected a positive"):
+        fiber_batch_norm(put[0], mean, variance, eps=-1)
 
 
 # ------------------------------------------------------------------------------------- places, equivariance
@@ -549,6 +554,26 @@ def test_exported_with_padding_of_several_kinds(dilation: int) -> None:
     assert error(layer.export((7, 8, 9))(x), layer(x)) < 1e-12
 
 
+def test_export_of_weights_that_are_computed() -> None:
+    from torch.nn.utils import parametrizations, prune
+
+    x = torch.randn(1, 1, 7, 7)
+    normed = parametrizations.weight_norm(gst.Lift(SE2(4), 1, 2, 3))
+    pruned = prune.random_unstructured(gst.Lift(SE2(4), 1, 2, 3), "weight", 0.5)
+    for layer in (normed, pruned):
+        assert error(layer.export()(x), layer(x)) < 1e-5
+
+
+def test_filters_of_layers_are_real() -> None:
+    for dtype in (torch.complex64, torch.int32, "float32"):
+        with pytest.raises(gs.DtypeError, match=r"dtype=.*expected torch\.float32"):
+            gst.Lift(SE2(4), 1, 2, 3, dtype=dtype)
+    with pytest.warns(UserWarning, match="Complex modules"):
+        layer = gst.Lift(SE2(4), 1, 2, 3).to(torch.complex64)
+    with pytest.raises(gs.DtypeError, match=r"weight is torch\.complex64; layers have real filters"):
+        layer(torch.zeros(1, 1, 5, 5))
+
+
 def test_export_says_what_it_needs() -> None:
     with pytest.raises(gs.ArgumentError, match="along at most 3"):
         gst.ConvNd(1, 1, (1, 1, 1, 1)).export()
@@ -556,6 +581,10 @@ def test_export_says_what_it_needs() -> None:
         gst.Lift(SE2(4), 1, 2, 3, stride=2).export()
     with pytest.raises(gs.ArgumentError, match="expected the 2 lengths"):
         gst.Lift(SE2(4), 1, 2, 3).export((28,))
+    with pytest.raises(gs.ArgumentError, match="shape=28: expected the 2 lengths"):
+        gst.Lift(SE2(4), 1, 2, 3).export(28)  # type: ignore[arg-type]
+    with pytest.raises(gs.ArgumentError, match="does not commute"):
+        gst.Lift(SE2(4), 1, 2, 3, stride=2).export((8, 8))
     x = torch.randn(1, 1, 7, 7)
     layer = gst.Lift(SE2(4), 1, 2, 3, stride=2, padding="none")
     assert error(layer.export()(x), layer(x)) < 1e-5
@@ -597,6 +626,8 @@ def test_only_registered_classes_are_made() -> None:
         from_config({"class": "Turns", "n": 4})
     register(Turns)
     assert from_config(to_config(Translation(2) @ Turns(4))) == Translation(2) @ Turns(4)
+    with pytest.raises(gs.ArgumentError, match=r"class=\['Cyclic'\]: expected one of"):
+        from_config({"class": ["Cyclic"]})
     with pytest.raises(gs.ArgumentError, match=r"no fields \['m'\]"):
         from_config({"class": "Cyclic", "m": 4})
     with pytest.raises(gs.ArgumentError, match="does not make a Cyclic"):

@@ -270,6 +270,8 @@ def test_outputs_tell_where_they_lie() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(gs.ArgumentError, match="no weights yet: call it"):
+        gk.Lift(SE2(4), 1, 2, 3).export((9, 9))
     layer, x = built("group", "float32")
     with pytest.raises(gs.ShapeError, match=r"\(batch, 2, 4, N_1, N_2\)"):
         layer(x[:, :1])

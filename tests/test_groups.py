@@ -497,6 +497,10 @@ def test_errors_name_the_way_out() -> None:
         (lambda: Trivial(0), gs.ArgumentError, "d=0"),
         (lambda: Scaling(1, 3), gs.ArgumentError, "factor=1"),
         (lambda: Scaling(2, 0), gs.ArgumentError, "count=0"),
+        (lambda: SE2(2.5), gs.ArgumentError, r"Cyclic\(n\): n=2\.5: expected an integer"),  # type: ignore[arg-type]
+        (lambda: Similitude2(4, 2.5), gs.ArgumentError, r"count=2\.5"),  # type: ignore[arg-type]
+        (lambda: Scaling("2", 2), gs.ArgumentError, "factor='2'"),  # type: ignore[arg-type]
+        (lambda: Hierarchy("a", 0), gs.ArgumentError, "base='a'"),  # type: ignore[arg-type]
         (lambda: Hierarchy(2, -1), gs.ArgumentError, "layers=-1"),
         (lambda: SE2(8).elements(), gs.ArgumentError, "infinite.*point_group"),
         (lambda: SE2(8).index([0, 0, 1]), gs.ArgumentError, "infinite"),

@@ -453,6 +453,9 @@ def test_errors_name_the_way_out() -> None:
         (lambda: Pixels(), gs.ArgumentError, r"Pixels\(\).*Pixels\(3, 3\)"),
         (lambda: Pixels(3, 0), gs.ArgumentError, r"Pixels\(3, 0\)"),
         (lambda: Pixels((3, 3)), gs.ArgumentError, r"write Pixels\(3, 3\)"),  # type: ignore[arg-type]
+        (lambda: Pixels(True), gs.ArgumentError, r"Pixels\(True"),
+        (lambda: GaussianRings(5, sigma="1"), gs.ArgumentError, "sigma='1'"),  # type: ignore[arg-type]
+        (lambda: steering_table(Pixels(3), SE2(4)), gs.ArgumentError, r"group=Pixels\(3\)"),  # type: ignore[arg-type]
         (lambda: GaussianRings(4), gs.ArgumentError, "odd k ≥ 1, got k=4.*Pixels"),
         (lambda: GaussianRings(-1), gs.ArgumentError, "k=-1"),
         (lambda: GaussianRings(5, ndim=4), gs.ArgumentError, r"ndim=4.*\* Pixels"),

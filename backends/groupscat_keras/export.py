@@ -20,6 +20,10 @@ ZEROS = {1: keras.layers.ZeroPadding1D, 2: keras.layers.ZeroPadding2D, 3: keras.
 
 def exported(layer: Any, spec: ConvSpec, shape: Sequence[int]) -> keras.Sequential:
     """The layers that do what a built layer of this description does; channels are last inside."""
+    if not layer.built:
+        raise ArgumentError(
+            f"{layer.name} has no weights yet: call it on x before export(), or build() it for a shape."
+        )
     d = spec.ndim
     dtype = layer.precision
     given = layer.tensors()

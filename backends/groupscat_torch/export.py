@@ -26,7 +26,8 @@ MODE = {"zero": "zeros", "none": "zeros", "circular": "circular", "reflect": "re
 @torch.no_grad()  # type: ignore[untyped-decorator]
 def exported(layer: nn.Module, spec: ConvSpec, shape: Sequence[int] | None) -> nn.Sequential:
     """The modules that do what a layer of this description does; their filters are copies."""
-    given = {name: _wide(p) for name, p in layer.named_parameters(recurse=False)}
+    # By attribute: a parametrised or pruned weight is no parameter of the layer.
+    given = {name: _wide(getattr(layer, name)) for name in spec.parameters}
     plain = plain_convolutions(spec, given, shape, get_backend("torch"))
     modules: list[nn.Module] = [nn.Flatten(1, 2)] if spec.before else []
     for k, convolution in enumerate(plain):

@@ -76,6 +76,12 @@ class Layer(nn.Module):
                 f"{type(x).__qualname__}. Convert it (torch.as_tensor), or use the functions of groupscat, "
                 "which follow the array they are given."
             )
+        for name, w in parameters.items():
+            if w.is_complex():
+                raise DtypeError(
+                    f"{name} is {w.dtype}; layers have real filters, float32 or float64. Convert the layer, "
+                    "or use the functions of groupscat, which take complex filters."
+                )
         if not torch.compiler.is_compiling():
             same_framework(x, **parameters)
 
@@ -125,6 +131,8 @@ class Convolution(Layer):
 
     def __init__(self, spec: ConvSpec, device: Any, dtype: Any) -> None:
         super().__init__(spec)
+        if not (dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)):
+            raise DtypeError(f"dtype={dtype!r}: expected torch.float32 or torch.float64.")
         self._filters = tuple(spec.deviations)
         for name, shape in spec.parameters.items():
             self.register_parameter(name, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
@@ -193,7 +201,7 @@ class ConvNd(Convolution):
 
     Raises
     ------
-    ArgumentError : a value that no convolution can have.
+    ArgumentError : a value that no convolution can have. DtypeError : a dtype that is not real.
 
     >>> layer = ConvNd(3, 8, (3, 3, 3, 3), stride=(1, 1, 2, 2))
     >>> layer(torch.zeros(1, 3, 6, 6, 6, 6)).shape

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.backend import Array, Backend
-from groupscat.convolution.arguments import axes_of, check_groups, known_sizes, same_framework
+from groupscat.convolution.arguments import axes_of, check_groups, operands, same_framework
 from groupscat.convolution.convnd import convnd
 from groupscat.errors import ShapeError
 from groupscat.plan.conv_axis import ConvAxis
@@ -53,17 +53,14 @@ def convnd_adjoint(
     """
     backend = same_framework(x, w=w, y=y)
     with backend.scope(x):
-        channels, *sizes = known_sizes(x, backend)
-        outputs, depth, *taps = known_sizes(w, backend, 0)
-        if len(taps) != len(sizes):
-            raise ShapeError(f"x has {len(sizes)} axes and w has {len(taps)} axes of taps: expected as many.")
+        channels, sizes, outputs, depth, taps = operands(x, w, backend)
         axes = axes_of(sizes, taps, stride, dilation, padding)
         groups = check_groups(groups, channels, outputs, depth)
-        wanted = (outputs, *(axis.outputs for axis in axes))
-        if known_sizes(y, backend) != wanted:
+        wanted = (backend.shape(x)[0], outputs, *(axis.outputs for axis in axes))
+        if tuple(backend.shape(y)) != wanted:
             raise ShapeError(
-                f"y has shape {tuple(backend.shape(y))}; expected that of the output, (batch, "
-                f"{', '.join(map(str, wanted))})."
+                f"y has shape {tuple(backend.shape(y))}; expected {wanted}, that of the output for x of "
+                f"shape {tuple(backend.shape(x))}."
             )
         gx = _of_signal(w, y, axes, groups, backend, strategy)
         gw = _of_kernel(x, y, axes, groups, backend, strategy)
@@ -98,6 +95,10 @@ def _of_kernel(
 ) -> Array:
     """x convolved with y for a filter, where batch and channels have changed places."""
     d = len(axes)
+    if backend.shape(x)[0] == 0:
+        dtype = backend.dtype(x if backend.is_complex(x) else y)
+        depth, outputs = backend.shape(x)[1] // groups, backend.shape(y)[1]
+        return backend.zeros((outputs, depth, *(axis.taps for axis in axes)), dtype, x)
     x = _taken(_conjugate(x, backend), [axis.gathered()[: _used(axis)] for axis in axes], backend)
     (batch, channels, *sizes), (_, outputs, *results) = backend.shape(x), backend.shape(y)
     rest = tuple(range(3, 3 + d))

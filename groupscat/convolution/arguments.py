@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from groupscat.backend import Array, Backend, backend_of
 from groupscat.checks import choice, integer
 from groupscat.errors import ArgumentError, DeviceError, DtypeError, ShapeError
@@ -99,8 +101,32 @@ def axes_of(
     return tuple(axes)
 
 
+def operands(x: Array, w: Array, backend: Backend) -> tuple[int, tuple[int, ...], int, int, tuple[int, ...]]:
+    """The channels and axes of x; the outputs, the depth and the taps of w.
+
+    Raises
+    ------
+    ShapeError : x has no axes, or w taps of other axes.
+    """
+    if len(backend.shape(x)) < 3:
+        raise ShapeError(
+            f"x has shape {tuple(backend.shape(x))}; expected (batch, channels, *axes). Add the axes "
+            "that are missing, for example x[None, None]."
+        )
+    channels, *sizes = known_sizes(x, backend)
+    kernel = known_sizes(w, backend, 0)
+    if len(kernel) != len(sizes) + 2:
+        raise ShapeError(
+            f"x has shape {tuple(backend.shape(x))} and w {kernel}: expected as many axes, x (batch, "
+            "channels, *axes) and w (channels out, channels / groups, *taps)."
+        )
+    outputs, depth, *taps = kernel
+    return channels, tuple(sizes), outputs, depth, tuple(taps)
+
+
 def per_axis(name: str, value: Any, d: int) -> tuple[Any, ...]:
     """One value for all of d axes, or a sequence of one each."""
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     if isinstance(value, str) or not isinstance(value, Sequence):
         return (value,) * d
     if len(value) != d:

@@ -100,7 +100,7 @@ def from_config(config: Any) -> Any:
         return config
     given = dict(config)
     name = given.pop("class", None)
-    if name not in _KNOWN:
+    if not isinstance(name, str) or name not in _KNOWN:
         raise ArgumentError(
             f"class={name!r}: expected one of {', '.join(sorted(_KNOWN))}. Register a class of your own with "
             "groupscat.convolution.config.register before loading."

@@ -11,13 +11,13 @@ from groupscat.convolution.arguments import (
     PRECISION,
     axes_of,
     check_groups,
-    known_sizes,
+    operands,
     same_framework,
 )
-from groupscat.errors import ShapeError
 from groupscat.execute import ConstantCache, run_batched
 from groupscat.plan.convnd import ConvShape, convolution_plan
 from groupscat.plan.plan import Plan
+from groupscat.plan.strategy import check_strategy
 
 #: Constants of functions, in numbers: half a gigabyte in float32.
 CONSTANTS = ConstantCache(1 << 27)
@@ -73,27 +73,12 @@ def convnd(
     """
     backend = same_framework(x, w=w)
     with backend.scope(x):
-        channels, *sizes = _axes(x, backend, "x")
-        kernel = known_sizes(w, backend, 0)
-        if len(kernel) != len(sizes) + 2:
-            raise ShapeError(
-                f"x has shape {tuple(backend.shape(x))} and w {kernel}: expected as many axes, x (batch, "
-                "channels, *axes) and w (channels out, channels / groups, *taps)."
-            )
-        outputs, depth, *taps = kernel
+        check_strategy(strategy)
+        channels, sizes, outputs, depth, taps = operands(x, w, backend)
         groups = check_groups(groups, channels, outputs, depth)
         shape = ConvShape(channels, outputs, axes_of(sizes, taps, stride, dilation, padding), groups)
         plan = convolution_plan(shape, strategy, backend.is_complex(x), backend.is_complex(w))
         return compute(plan, x, {"w": w}, backend)
-
-
-def _axes(x: Array, backend: Backend, name: str) -> tuple[int, ...]:
-    if len(backend.shape(x)) < 3:
-        raise ShapeError(
-            f"{name} has shape {tuple(backend.shape(x))}; expected (batch, channels, *axes). Add the axes "
-            "that are missing, for example x[None, None]."
-        )
-    return known_sizes(x, backend)
 
 
 def compute(plan: Plan, x: Array, parameters: dict[str, Array], backend: Backend) -> Any:

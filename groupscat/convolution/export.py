@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from groupscat.convolution.arguments import PRECISION, per_axis
 from groupscat.convolution.convnd import CONSTANTS
 from groupscat.convolution.group_layer import GroupConvSpec
 from groupscat.convolution.layer import ConvSpec
+from groupscat.convolution.sampling import check_places
 from groupscat.errors import ArgumentError
 from groupscat.execute import run
 from groupscat.plan.conv_axis import ConvAxis
@@ -46,7 +47,8 @@ def plain_convolutions(
 
     Raises
     ------
-    ArgumentError : more than three axes; no shape, though the padding depends on it.
+    ArgumentError : more than three axes; no shape, though the padding depends on it; a shape that the layer
+        refuses.
     """
     if spec.ndim > MOST_AXES:
         raise ArgumentError(
@@ -69,12 +71,15 @@ def plain_convolutions(
 
 def _axes(spec: ConvSpec, shape: Sequence[int] | None) -> tuple[ConvAxis, ...]:
     if shape is not None:
-        if len(shape) != spec.ndim:
+        if not isinstance(shape, Iterable) or len(tuple(shape)) != spec.ndim:
             raise ArgumentError(
-                f"shape={tuple(shape)}: expected the {spec.ndim} lengths of the base axes, without batch and "
+                f"shape={shape!r}: expected the {spec.ndim} lengths of the base axes, without batch and "
                 "channels."
             )
-        return spec.axes([integer("shape", n, 1) for n in shape])
+        axes = spec.axes([integer("shape", n, 1) for n in shape])
+        if isinstance(spec, GroupConvSpec) and not spec.approximate:
+            check_places(spec.group, axes)
+        return axes
     dilations = per_axis("dilation", spec.dilation, spec.ndim)
     axes = spec.axes([(k - 1) * step + 1 for k, step in zip(spec.taps, dilations, strict=True)])
     if any(axis.stride > 1 and axis.padding != "none" for axis in axes):

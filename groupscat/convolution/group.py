@@ -20,6 +20,7 @@ from groupscat.convolution.sampling import check_equivariance
 from groupscat.errors import ArgumentError, DtypeError, ShapeError
 from groupscat.groups import Group
 from groupscat.plan.group_conv import GroupConvShape, group_conv_plan, pool_plan
+from groupscat.plan.strategy import check_strategy
 from groupscat.wavelets.basis import Basis, Pixels
 from groupscat.wavelets.steering import steering_taps
 
@@ -217,6 +218,13 @@ def filter_shape(
     return GroupConvShape(group, basis, channels, outputs, axes, groups, lift, separable)
 
 
+def check_basis(basis: Any) -> Basis:
+    """``basis`` if it is one, by an ArgumentError."""
+    if not isinstance(basis, Basis):
+        raise ArgumentError(f"basis={basis!r}: expected one of groupscat.wavelets, such as GaussianRings(5).")
+    return basis
+
+
 def check_group(group: Any) -> Group:
     """``group`` if it is R^d ⋊ H, with every translation of its axes, or a finite H that stands for it.
 
@@ -283,15 +291,18 @@ def _convolve(
     approximate: bool,
     strategy: str | None,
 ) -> Array:
-    separable = isinstance(w, tuple)
-    mix, taps = w if isinstance(w, tuple) else (None, w)
+    separable = isinstance(w, list | tuple)
+    if separable and len(w) != 2:
+        raise ArgumentError(f"w is a {type(w).__name__} of {len(w)}: expected one array, or a pair (mix, w).")
+    mix, taps = w if separable else (None, w)
+    check_strategy(strategy)
     backend = same_framework(x, **({"w": taps} if mix is None else {"mix": mix, "w": taps}))
     with backend.scope(x):
         channels, *rest = (_on_base if lifting else on_group)(x, group, backend)
         over, sizes = ([], rest) if lifting else ([rest[0]], rest[1:])
         kernel = known_sizes(taps, backend, 0)
         lead = 1 if separable else 2 + len(over)
-        basis = _basis_of(kernel, lead, group) if basis is None else basis
+        basis = _basis_of(kernel, lead, group) if basis is None else check_basis(basis)
         outputs = kernel[0] if kernel else 0
         mixing = kernel[1:lead] if mix is None else known_sizes(mix, backend, 0)[1:]
         depth = mixing[0] if mixing else 0

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from groupscat.checks import choice, integer
 from groupscat.convolution.arguments import per_axis
-from groupscat.convolution.group import check_group, filter_shape, windows_of
+from groupscat.convolution.group import check_basis, check_group, filter_shape, windows_of
 from groupscat.convolution.layer import ConvSpec, LayerSpec, known
 from groupscat.convolution.sampling import check_places, check_taps
 from groupscat.errors import ArgumentError, ShapeError
@@ -59,10 +59,7 @@ class GroupConvSpec(ConvSpec):
             taps = per_axis("kernel_size", self.kernel_size, self.group.ndim)
             self._set("basis", Pixels(*(integer("kernel_size", k, 1) for k in taps)))
             self._set("kernel_size", None)
-        if not isinstance(self.basis, Basis):
-            raise ArgumentError(
-                f"basis={self.basis!r}: expected one of groupscat.wavelets, such as GaussianRings(5)."
-            )
+        check_basis(self.basis)
         super().__post_init__()
         if not self.approximate:
             check_taps(self.group, self.functions, stacklevel=5)

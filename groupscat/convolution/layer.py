@@ -9,13 +9,15 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from groupscat.checks import choice, integer
 from groupscat.convolution.arguments import axes_of, per_axis
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.plan.conv_axis import BOUNDARIES, ConvAxis
 from groupscat.plan.convnd import ConvShape, convolution_plan
 from groupscat.plan.plan import Plan
-from groupscat.plan.strategy import STRATEGIES
+from groupscat.plan.strategy import check_strategy
 from groupscat.space import ELEMENTS, Axis, Space
 
 #: The parameters of a layer by the names that they have in plans.
@@ -117,7 +119,7 @@ class ConvSpec(LayerSpec):
         ):
             values = tuple(map(check, per_axis(name, getattr(self, name), self.ndim)))
             self._set(name, values[0] if len(set(values)) == 1 else values)
-        choice("strategy", self.strategy, (*STRATEGIES, None))
+        check_strategy(self.strategy)
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -220,6 +222,7 @@ class ConvNdSpec(ConvSpec):
 
     def __post_init__(self) -> None:
         size = self.kernel_size
+        size = size.tolist() if isinstance(size, np.ndarray) else size
         if isinstance(size, (int, str)) or not isinstance(size, Sequence) or not size:
             raise ArgumentError(
                 f"kernel_size={size!r}: expected one number of taps per axis, for example (3, 3) for images."

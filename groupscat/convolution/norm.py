@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from groupscat.backend import Array, Backend
+from groupscat.checks import positive
 from groupscat.convolution.arguments import HALF, PRECISION, same_framework
 from groupscat.errors import DtypeError, ShapeError
 
@@ -26,7 +27,7 @@ def fiber_statistics(x: Array) -> tuple[Array, Array]:
 
     Raises
     ------
-    ShapeError : x has no channels. DtypeError : x is complex, or no array of floats.
+    ShapeError : x has no channels, or is empty. DtypeError : x is complex, or no array of floats.
 
     >>> import numpy as np
     >>> mean, variance = fiber_statistics(np.arange(8.0).reshape(2, 2, 2))
@@ -37,6 +38,11 @@ def fiber_statistics(x: Array) -> tuple[Array, Array]:
     with backend.scope(x):
         x = backend.cast(x, PRECISION[backend.dtype(x)])
         channels, *rest = backend.shape(x)[1:]
+        if 0 in backend.shape(x):
+            raise ShapeError(
+                f"x has shape {tuple(backend.shape(x))}: no values have no mean. Leave out empty batches, or "
+                "normalise by running statistics: fiber_batch_norm."
+            )
         x = backend.reshape(x, (-1, channels, math.prod(rest)))
         mean = _mean(x, backend)
         deviation = x - backend.reshape(mean, (1, -1, 1))
@@ -66,7 +72,8 @@ def fiber_batch_norm(
 
     Raises
     ------
-    ShapeError : not one number per channel. DtypeError, DeviceError : the arrays do not fit together.
+    ShapeError : not one number per channel. DtypeError, DeviceError : the arrays do not fit together, or are
+        complex. ArgumentError : eps is not positive.
 
     Source: Ioffe & Szegedy 2015, algorithm 1; per fiber as in Cohen & Welling 2016, section 6.2.
 
@@ -79,6 +86,7 @@ def fiber_batch_norm(
     """
     per_channel = {"mean": mean, "variance": variance, "weight": weight, "bias": bias}
     given = {name: a for name, a in per_channel.items() if a is not None}
+    positive("eps", eps)
     backend = _checked(x)
     kept = backend.dtype(x)
     precision = PRECISION[kept]
@@ -90,6 +98,8 @@ def fiber_batch_norm(
         same_framework(x, **given)
         shape = tuple(backend.shape(x))
         for name, a in given.items():
+            if backend.is_complex(a):
+                raise DtypeError(f"{name} is {backend.dtype(a)}; expected real numbers, as x has.")
             if tuple(backend.shape(a)) != shape[1:2]:
                 raise ShapeError(
                     f"{name} has shape {tuple(backend.shape(a))} and x {shape}: expected one number for each "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import mul
 
-from groupscat.errors import ArgumentError
+from groupscat.checks import integer
 from groupscat.groups.group import Group
 from groupscat.groups.octahedral import Octahedral
 from groupscat.groups.rotation import Cyclic, Dihedral
@@ -64,7 +64,6 @@ def Hierarchy(base: Group | int, layers: int) -> Group:
     >>> Hierarchy(SE2(4), 1).ndim                # u1, u2, v1
     3
     """
-    if layers < 0:
-        raise ArgumentError(f"Hierarchy(base, layers) needs layers ≥ 0, got layers={layers}.")
-    G = Translation(base) if isinstance(base, int) else base
+    layers = integer("Hierarchy(base, layers): layers", layers, 0)
+    G = base if isinstance(base, Group) else Translation(integer("Hierarchy(base, layers): base", base, 1))
     return reduce(mul, [Translation(1)] * layers, G)

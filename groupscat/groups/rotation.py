@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from groupscat.checks import integer
 from groupscat.errors import ArgumentError
 from groupscat.groups.group import TOLERANCE, Array, Group
 
@@ -27,8 +28,7 @@ class Cyclic(Group):
     n: int
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ArgumentError(f"Cyclic(n) needs n ≥ 1, got n={self.n}.")
+        object.__setattr__(self, "n", integer("Cyclic(n): n", self.n, 1))
 
     @property
     def ndim(self) -> int:
@@ -95,8 +95,7 @@ class Dihedral(Group):
     n: int
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise ArgumentError(f"Dihedral(n) needs n ≥ 1, got n={self.n}.")
+        object.__setattr__(self, "n", integer("Dihedral(n): n", self.n, 1))
 
     @property
     def ndim(self) -> int:

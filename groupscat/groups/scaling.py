@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from groupscat.checks import integer
 from groupscat.errors import ArgumentError
 from groupscat.groups.group import Array, Group
 
@@ -33,14 +35,13 @@ class Scaling(Group):
     d: int = 2
 
     def __post_init__(self) -> None:
-        if not (0 < self.factor < math.inf and self.factor != 1):
+        if not (isinstance(self.factor, Real) and 0 < self.factor < math.inf and self.factor != 1):
             raise ArgumentError(
-                f"Scaling(factor, count) needs a positive factor other than 1, got factor={self.factor}."
+                f"Scaling(factor, count) needs a positive factor other than 1, got factor={self.factor!r}."
             )
-        if self.count < 1 or self.d < 1:
-            raise ArgumentError(
-                f"Scaling(factor, count, d) needs count ≥ 1 and d ≥ 1, got count={self.count}, d={self.d}."
-            )
+        for name in ("count", "d"):
+            value = integer(f"Scaling(factor, count, d): {name}", getattr(self, name), 1)
+            object.__setattr__(self, name, value)
 
     @property
     def ndim(self) -> int:

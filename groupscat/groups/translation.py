@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from groupscat.checks import integer
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.groups.group import Array, Group
 
@@ -28,8 +29,7 @@ class Translation(Group):
     d: int
 
     def __post_init__(self) -> None:
-        if self.d < 1:
-            raise ArgumentError(f"Translation(d) needs d ≥ 1, got d={self.d}.")
+        object.__setattr__(self, "d", integer("Translation(d): d", self.d, 1))
 
     @property
     def ndim(self) -> int:
@@ -99,8 +99,7 @@ class Trivial(Group):
     d: int
 
     def __post_init__(self) -> None:
-        if self.d < 1:
-            raise ArgumentError(f"Trivial(d) needs d ≥ 1, got d={self.d}.")
+        object.__setattr__(self, "d", integer("Trivial(d): d", self.d, 1))
 
     @property
     def ndim(self) -> int:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from groupscat.errors import ArgumentError
 from groupscat.plan.conv_axis import ConvAxis
@@ -45,16 +46,21 @@ def choose(
     ------
     ArgumentError : there is no such strategy.
     """
-    if strategy is not None and strategy not in STRATEGIES:
-        raise ArgumentError(
-            f"strategy={strategy!r}: expected one of {', '.join(map(repr, STRATEGIES))}, or None to choose."
-        )
+    check_strategy(strategy)
     found = [s for s in _splits(len(axes)) if strategy in (None, s.strategy)]
     if strategy is None and len(axes) <= 2:  # every framework does these well, on every device
         return found[0]
     model = Cost(axes, channels, outputs, groups)
     fits = [s for s in found if model.numbers(s) <= BLOW_UP * model.least] or found
     return min(fits, key=model.time)
+
+
+def check_strategy(strategy: Any) -> None:
+    """Refuse what is no strategy by an ArgumentError."""
+    if strategy is not None and not (isinstance(strategy, str) and strategy in STRATEGIES):
+        raise ArgumentError(
+            f"strategy={strategy!r}: expected one of {', '.join(map(repr, STRATEGIES))}, or None to choose."
+        )
 
 
 def _splits(d: int) -> Iterator[Split]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -102,12 +103,12 @@ class Pixels(Basis):
     k: tuple[int, ...]
 
     def __init__(self, *k: int) -> None:
-        if not k or any(not isinstance(n, int) or n < 1 for n in k):
+        if not k or any(not isinstance(n, Integral) or isinstance(n, bool) or n < 1 for n in k):
             raise ArgumentError(
                 f"Pixels(k1, …, kd) needs a positive number of taps for each axis, got Pixels{k}. "
                 "For a filter of 3×3 samples write Pixels(3, 3)."
             )
-        object.__setattr__(self, "k", k)
+        object.__setattr__(self, "k", tuple(map(int, k)))
 
     def __repr__(self) -> str:
         return f"Pixels({', '.join(map(str, self.k))})"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -52,21 +54,23 @@ class GaussianRings(Basis):
     last: float = 0.4
 
     def __post_init__(self) -> None:
-        if not isinstance(self.k, int) or self.k < 1 or self.k % 2 == 0:
+        if not _whole(self.k) or self.k < 1 or self.k % 2 == 0:
             raise ArgumentError(
-                f"GaussianRings(k) are rings about the middle tap and need an odd k ≥ 1, got k={self.k}. "
+                f"GaussianRings(k) are rings about the middle tap and need an odd k ≥ 1, got k={self.k!r}. "
                 "Take k = 3, 5, 7, …, or Pixels for a filter with an even number of taps."
             )
-        if self.ndim not in (1, 2, 3):
+        if not _whole(self.ndim) or self.ndim not in (1, 2, 3):
             raise ArgumentError(
-                f"GaussianRings have 1, 2 or 3 axes, got ndim={self.ndim}. Multiply by a basis for the other "
-                "axes: GaussianRings(5) * Pixels(3)."
+                f"GaussianRings have 1, 2 or 3 axes, got ndim={self.ndim!r}. Multiply by a basis for the "
+                "other axes: GaussianRings(5) * Pixels(3)."
             )
-        if not (self.sigma > 0 and self.last > 0):
+        if not all(isinstance(width, Real) and 0 < width < math.inf for width in (self.sigma, self.last)):
             raise ArgumentError(
-                f"The widths of GaussianRings are positive, got sigma={self.sigma}, last={self.last}. "
+                f"The widths of GaussianRings are positive, got sigma={self.sigma!r}, last={self.last!r}. "
                 "Below .4 samples, turned filters are no longer well sampled."
             )
+        for name in ("k", "ndim"):
+            object.__setattr__(self, name, int(getattr(self, name)))
 
     @property
     def taps(self) -> tuple[int, ...]:
@@ -107,6 +111,10 @@ class GaussianRings(Basis):
         radius = np.linalg.norm(points, axis=-1, keepdims=True)
         profile = np.exp(-0.5 * ((radius - r) / sigma) ** 2)
         return np.asarray(profile * _harmonics(points / np.maximum(radius, 1), m))
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _harmonics(x: Floats, m: int) -> Floats:

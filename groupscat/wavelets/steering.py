@@ -150,6 +150,11 @@ def _table(group: Group, basis: Basis, taps: tuple[int, ...] | None) -> Floats:
 
 def _matrices(group: Group, basis: Basis) -> Floats:
     """A_h for every h of the point group, shape (|H|, d, d)."""
+    if not (isinstance(group, Group) and isinstance(basis, Basis)):
+        raise ArgumentError(
+            f"group={group!r} and basis={basis!r}: expected a group of groupscat.groups, such as SE2(8), and "
+            "a basis of groupscat.wavelets, such as GaussianRings(5)."
+        )
     if group.ndim != basis.ndim:
         raise ShapeError(
             f"{group!r} acts on {group.ndim} axes and {basis!r} has {basis.ndim}. Multiply the smaller one "
