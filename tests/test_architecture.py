@@ -20,7 +20,7 @@ import groupscat as gs
 ROOT = Path(gs.__file__).parent
 FRAMEWORKS = {"torch", "tensorflow", "cupy", "jax", "keras", "groupscat_cupy", "groupscat_torch"}
 FRAMEWORKS |= {"groupscat_tensorflow", "groupscat_jax", "groupscat_keras"}
-HEAVY = {*FRAMEWORKS, "matplotlib", "sklearn", "pandas", "PIL", "tqdm"}
+HEAVY = {*FRAMEWORKS, "safetensors", "matplotlib", "sklearn", "pandas", "PIL", "tqdm"}
 
 #: groups → spaces → wavelets → plans → backend executes → front doors. What each part of the core may import;
 #: plans name the types of the protocol (backend.base), which itself knows nothing but the errors.
@@ -150,7 +150,7 @@ def test_running_on_numpy_brings_no_framework() -> None:
 
 def test_core_needs_numpy_and_scipy_only() -> None:
     found = {m.split(".")[0] for part in CORE for path in files_of(part) for m in imports(path)}
-    optional = {"pandas"}  # inside Paths.to_pandas
+    optional = {"pandas", "safetensors"}  # inside Paths.to_pandas, and groupscat.nn.files
     outside = found - set(sys.stdlib_module_names) - {"groupscat", "numpy", "scipy"} - optional
     assert not outside
 
@@ -176,6 +176,8 @@ def test_examples_of_module_run(name: str) -> None:
         pytest.skip(f'needs {framework}: pip install "groupscat[{framework}]"')
     if name.startswith("groupscat.sklearn"):
         pytest.importorskip("sklearn")
+    if name == "groupscat.nn.files":
+        pytest.importorskip("safetensors")
     if name.startswith("groupscat.inversion"):
         pytest.importorskip("torch")
     module = importlib.import_module(name)

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from groupscat.backend import get_backend
+from groupscat.backend import backend_of, get_backend
 from groupscat.errors import ArgumentError, DtypeError
+from groupscat.nn.files import Model
 from groupscat.nn.functional import apply, init
 from groupscat.nn.network import Network as Spec
 from groupscat_torch.layers import _autocast
@@ -27,7 +28,7 @@ class Network(nn.Module):
 
     Parameters
     ----------
-    spec : a :class:`groupscat.nn.Network`.
+    spec : a :class:`groupscat.nn.Network`; or a :class:`groupscat.nn.Model`, which it goes on from.
     seed : of the first parameters, the same as those of ``groupscat.nn.init``; None: drawn from Torch's.
     device, dtype : of parameters and buffers, float32 or float64.
 
@@ -42,9 +43,16 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, spec: Spec, *, seed: int | None = None, device: Any = None, dtype: torch.dtype | None = None
+        self,
+        spec: Spec | Model,
+        *,
+        seed: int | None = None,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        model = spec if isinstance(spec, Model) else None
+        spec = spec.spec if isinstance(spec, Model) else spec
         if not isinstance(spec, Spec):
             raise ArgumentError(
                 f"spec={spec!r}: expected a groupscat.nn.Network, such as groupscat.nn.hcnn()."
@@ -62,6 +70,9 @@ class Network(nn.Module):
         for name, values in state.items():
             holder, own = self._holder(name)
             holder.register_buffer(own, _BACKEND.asarray(values).to(device))
+        if model is not None:
+            given = ((name, backend_of(a).to_numpy(a)) for name, a in model.arrays().items())
+            self.load_state_dict({name: _BACKEND.asarray(a) for name, a in given})
 
     def _holder(self, name: str) -> tuple[nn.Module, str]:
         """The module within this one that holds what is called so, and the last part of its name."""
@@ -72,6 +83,10 @@ class Network(nn.Module):
                 holder.add_module(part, nn.Module())
             holder = holder.get_submodule(part)
         return holder, own
+
+    def arrays(self) -> dict[str, Tensor]:
+        """Parameters and buffers by name: what ``groupscat.nn.save`` writes."""
+        return dict(self.state_dict())
 
     def masks(self, x: Tensor) -> Mapping[str, Tensor]:
         """What the dropouts keep of a batch: drawn from Torch's generator, on the device of x."""

@@ -6,6 +6,8 @@ Network(56 layers, input_shape=(3, 32, 32), 102,330 parameters)
 """
 
 from groupscat.nn.axes import Flatten, Mean, NewAttribute, Pool
+from groupscat.nn.config import from_config, register, to_config
+from groupscat.nn.files import Model, load, save
 from groupscat.nn.functional import apply, draw_masks, init
 from groupscat.nn.initial import Constant, Initial, Normal, Orthogonal
 from groupscat.nn.layer import Layer, Lowering
@@ -28,6 +30,7 @@ __all__ = [
     "Layer",
     "Lowering",
     "Mean",
+    "Model",
     "Modulus",
     "Network",
     "NewAttribute",
@@ -41,8 +44,13 @@ __all__ = [
     "SoftThreshold",
     "apply",
     "draw_masks",
+    "from_config",
     "hcnn",
     "init",
+    "load",
     "plain_cnn",
+    "register",
+    "save",
     "scattering_mlp",
+    "to_config",
 ]

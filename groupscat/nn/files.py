@@ -1,0 +1,176 @@
+"""Trained networks as files: weights and specification in one, read in any framework, without pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from groupscat.backend import Array, backend_of, get_backend
+from groupscat.errors import ArgumentError, BackendError, DataError, GroupscatError
+from groupscat.nn.config import from_config, to_config
+from groupscat.nn.functional import apply
+from groupscat.nn.network import Network
+
+#: The entry of the file's metadata that holds the specification, and its version.
+KEY, VERSION = "groupscat", 1
+
+
+class Trained(Protocol):
+    """What can be saved: a specification and arrays by its names, of any framework."""
+
+    @property
+    def spec(self) -> Network: ...
+
+    def arrays(self) -> Mapping[str, Array]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network with its numbers, arrays of one framework.
+
+    Calling it is :func:`groupscat.nn.apply` of the trained network.
+
+    >>> import numpy as np
+    >>> from groupscat import nn
+    >>> network = nn.plain_cnn(K=4)
+    >>> model = Model(network, *nn.init(network))
+    >>> model(np.zeros((2, 3, 32, 32), np.float32)).shape
+    (2, 10)
+    """
+
+    spec: Network
+    parameters: Mapping[str, Array]
+    state: Mapping[str, Array]
+
+    def __call__(self, x: Array) -> Array:
+        return apply(self.spec, self.parameters, self.state, x)[0]
+
+    def arrays(self) -> dict[str, Array]:
+        """Parameters and state by name."""
+        return {**self.parameters, **self.state}
+
+
+def save(model: Trained, path: str | os.PathLike[str]) -> None:
+    """Write a network, its parameters and its state to a safetensors file.
+
+    Parameters
+    ----------
+    model : a :class:`Model`, or a ``groupscat.torch.Network``.
+    path : of the file, ``….safetensors`` by custom; what is there is replaced once all is written.
+
+    Raises
+    ------
+    ArgumentError : the model is none, or its arrays are not those of its specification.
+    DataError : the file cannot be written. BackendError : safetensors is not installed.
+    """
+    safetensors = _safetensors()
+    if not isinstance(getattr(model, "spec", None), Network):
+        raise ArgumentError(f"{model!r}: expected a groupscat.nn.Model or a groupscat.torch.Network.")
+    arrays = {name: backend_of(a).to_numpy(a).copy(order="C") for name, a in model.arrays().items()}
+    wrong = _difference(model.spec, {name: a.shape for name, a in arrays.items()})
+    if wrong:
+        raise ArgumentError(f"The arrays are not those of {model.spec!r}: {wrong}.")
+    text = json.dumps({"version": VERSION, "network": to_config(model.spec)})
+    data = safetensors.numpy.save(arrays, metadata={KEY: text})
+    target = Path(path)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, target)
+    except OSError as error:
+        raise DataError(f"{os.fspath(path)!r} cannot be written: {error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str], backend: str = "numpy", device: str | None = None) -> Model:
+    """A network from the file that :func:`save` has written.
+
+    Parameters
+    ----------
+    backend : name of the framework of its arrays. device : where they live; None: the framework's default.
+
+    Returns
+    -------
+    The model; ``groupscat.torch.Network(model)`` goes on training it in Torch.
+
+    Raises
+    ------
+    DataError : no such file; it is truncated, or not of groupscat; its tensors are not those of its network.
+    BackendError : safetensors or the framework is not installed. DeviceError : there is no such device.
+
+    >>> import tempfile
+    >>> from groupscat import nn
+    >>> network = nn.plain_cnn(K=4)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "cnn.safetensors")
+    ...     save(Model(network, *nn.init(network)), path)
+    ...     model = load(path)
+    >>> model.spec == network
+    True
+    """
+    safetensors = _safetensors()
+    xp = get_backend(backend)
+    try:
+        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
+            text = (file.metadata() or {}).get(KEY)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise DataError(f"{os.fspath(path)!r} cannot be read: {error}. Was it written to its end?") from error
+    network = _network(path, text)
+    wrong = _difference(network, {name: a.shape for name, a in arrays.items()})
+    types = {a.dtype.name for a in arrays.values()}
+    if not wrong and (len(types) > 1 or types - {"float16", "float32", "float64"}):
+        wrong = f"element types {sorted(types)}, expected one of floats"
+    if wrong:
+        raise DataError(f"{os.fspath(path)!r} holds other tensors than those of its {network!r}: {wrong}.")
+    put = {name: xp.put(a, a.dtype.name, device) for name, a in arrays.items()}
+    return Model(network, {k: put[k] for k in network.parameters}, {k: put[k] for k in network.state})
+
+
+def _network(path: str | os.PathLike[str], text: str | None) -> Network:
+    """The specification in a file's metadata."""
+    name = os.fspath(path)
+    if text is None:
+        raise DataError(f"{name!r} has no specification of groupscat: expected a file of groupscat.nn.save.")
+    try:
+        header = json.loads(text)
+        version = header["version"]
+        if version != VERSION:
+            raise DataError(f"{name!r} has version {version!r}; expected {VERSION}. Update groupscat.")
+        network = from_config(header["network"])
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        shown = error if isinstance(error, GroupscatError) else f"{type(error).__name__}: {error}"
+        raise DataError(f"{name!r} has a specification that is none: {shown}") from error
+    if not isinstance(network, Network):
+        raise DataError(f"{name!r} specifies a {type(network).__name__}; expected a Network.")
+    return network
+
+
+def _difference(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """What keeps arrays of these shapes from being a network's; nothing where they are."""
+    wanted = network.parameters | network.state
+    missing, unknown = sorted(set(wanted) - set(shapes)), sorted(set(shapes) - set(wanted))
+    found = [f"missing {missing}"] * bool(missing) + [f"unknown {unknown}"] * bool(unknown)
+    found += [
+        f"{name!r} of shape {shapes[name]}, expected {shape}"
+        for name, shape in wanted.items()
+        if name in shapes and tuple(shapes[name]) != shape
+    ]
+    return "; ".join(found)
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ModuleNotFoundError as error:
+        raise BackendError(
+            'Files of networks need safetensors: pip install "groupscat[safetensors]"'
+        ) from error
+    return safetensors
