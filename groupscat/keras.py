@@ -23,6 +23,7 @@ try:
         Scattering3D,
         TimeFrequencyScattering,
     )
+    from groupscat_keras.network import Network
 except ModuleNotFoundError as error:
     if error.name == "keras":
         raise BackendError('groupscat.keras needs Keras 3: pip install "groupscat[keras]"') from error
@@ -41,6 +42,7 @@ __all__ = [
     "GroupPool",
     "HarmonicScattering3D",
     "Lift",
+    "Network",
     "OperatorLayer",
     "RotoTranslationScattering2D",
     "ScaleRotationTranslationScattering2D",
