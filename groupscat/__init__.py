@@ -6,6 +6,7 @@
 (5, 81, 8, 8)
 """
 
+from groupscat import nn
 from groupscat.action import act
 from groupscat.backend import Backend, backend_names, backend_of, default_backend, get_backend
 from groupscat.convolution import (
@@ -33,6 +34,7 @@ from groupscat.errors import (
 )
 from groupscat.interchange import convert
 from groupscat.inversion import reconstruct
+from groupscat.nn import load, save
 from groupscat.scattering import (
     HarmonicScattering3D,
     RotoTranslationScattering2D,
@@ -85,8 +87,11 @@ __all__ = [
     "group_conv",
     "group_pool",
     "lift",
+    "load",
+    "nn",
     "output_space",
     "reconstruct",
+    "save",
     "signal_space",
     "stability",
 ]

@@ -226,15 +226,15 @@ FAULTS |= {
         constants.AveragingMatrix, "build", returns(lambda m: (m == m.max(1, keepdims=True)) * 1.0)
     ),
     "wrong intermediate stride": changed(
-        translation, "_sampling", lambda f, low, node, finest, cap: f(low, node, finest + 1, cap)
+        translation, "sampling", lambda f, low, node, finest, cap: f(low, node, finest + 1, cap)
     ),
     "no intermediate stride": changed(
-        translation, "_sampling", lambda f, low, node, finest, cap: f(low, node, 0, cap)
+        translation, "sampling", lambda f, low, node, finest, cap: f(low, node, 0, cap)
     ),
     "stride of the outputs ignored between": changed(
-        translation, "_sampling", lambda f, low, node, finest, cap: f(low, node, finest, None)
+        translation, "sampling", lambda f, low, node, finest, cap: f(low, node, finest, None)
     ),
-    "equal scales in a path": changed(translation, "_bandpass", later_child),
+    "equal scales in a path": changed(translation, "bandpass", later_child),
     "paths not sorted": computed(paths.Path, "rank", lambda p: p.order),
     "paths sorted by the last wavelet": computed(
         paths.Path, "rank", lambda p: (p.order, p.key[::-1], p.l or 0)

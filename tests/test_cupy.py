@@ -346,10 +346,13 @@ class TestFrontDoor:
         assert inspect.signature(bound) == inspect.signature(neutral)
         assert neutral.__doc__ in bound.__doc__
         shape = (8,) * (3 if "3D" in name else 2 if "2D" in name else 1)
-        S = bound(J=1, shape=shape)
+        arguments = {"J": 1, "shape": shape}
+        if name == "TimeFrequencyScattering":
+            arguments |= {"J_fr": 1, "Q": 2}
+        S = bound(**arguments)
         assert pickle.loads(pickle.dumps(S)) == S
         assert type(S.replace(J=1)) is bound
-        assert neutral(J=1, shape=shape) != S
+        assert neutral(**arguments) != S
 
     def test_all_else_is_groupscats(self, door: ModuleType) -> None:
         assert set(door.__all__) == set(gs.__all__)

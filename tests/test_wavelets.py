@@ -216,7 +216,7 @@ def test_no_oriented_filter_is_ever_nan(J: int, L: int, shape: tuple[int, int]) 
 
 
 def test_impossible_cyclic_group_is_refused() -> None:
-    with pytest.raises(gs.ArgumentError, match=r"Cyclic\(n\) needs n ≥ 1, got n=0"):
+    with pytest.raises(gs.ArgumentError, match=r"Cyclic\(n\): n=0: expected an integer ≥ 1"):
         Cyclic(0)
 
 

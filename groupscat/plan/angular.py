@@ -159,7 +159,7 @@ class AngularModulus(Op):
         planar = xp.concat([xp.reshape(p, shape) for p in parts], 2)
         y = xp.matmul(matrix, planar)
         samples = xp.shape(matrix)[1] // 2
-        re, im = y[:, :, :samples], y[:, :, samples:]
+        re, im = y[:, :, :samples, ...], y[:, :, samples:, ...]
         return xp.reshape(xp.power(re * re + im * im, 0.5), (-1, shape[1] * samples, *sizes))
 
 
