@@ -186,6 +186,17 @@ def test_table_and_picture() -> None:
         (spectrum, {"x": (8,), "families": ["shear"]}, gs.ArgumentError, "families='shear'"),
         (S1, {"families": ["rotation"]}, gs.ArgumentError, "not rotated"),
         (S1, {"strengths": [0.0]}, gs.ArgumentError, "strengths=0.0"),
+        (S1, {"strengths": "a"}, gs.ArgumentError, "strengths='a'"),
+        (S1, {"strengths": []}, gs.ArgumentError, "nothing to measure"),
+        (S1, {"families": []}, gs.ArgumentError, "nothing to measure"),
+        (S1, {"families": 3}, gs.ArgumentError, "families=3: expected one of"),
+        (S2, {"strengths": [2.5], "families": ["rotation"]}, gs.ArgumentError, "strengths=2.5: rotations"),
+        (S1, {"seed": -1}, gs.ArgumentError, "seed=-1"),
+        (S1, {"J": "a"}, gs.ArgumentError, "J='a'"),
+        (S1, {"J": np.nan}, gs.ArgumentError, "J=nan"),
+        (S1, {"x": ("a",)}, gs.ArgumentError, "'a'"),
+        (S1, {"x": np.zeros((0, *S1.shape))}, gs.ShapeError, "no signal"),
+        (S1, {"x": np.full(S1.shape, np.nan)}, gs.NotFiniteError, "x holds NaN"),
         (S1, {"x": np.zeros(8), "ndim": 2}, gs.ShapeError, "fewer than the ndim=2"),
         (S1, {"signals": 0}, gs.ArgumentError, "signals=0"),
         (S1, {"order": 0}, gs.ArgumentError, "order=0"),
@@ -196,3 +207,8 @@ def test_table_and_picture() -> None:
 def test_bad_input(S: Any, arguments: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         stability(S, arguments.pop("x", None), **arguments)
+
+
+def test_one_family_and_strength_need_no_sequence() -> None:
+    alone = stability(S1, families="dilation", strengths=0.05)
+    assert alone.rows == stability(S1, families=["dilation"], strengths=[0.05]).rows

@@ -264,6 +264,14 @@ def test_paths_may_be_named_in_the_call() -> None:
         S.restrict([1, 1])
     with pytest.raises(gs.ArgumentError, match="nothing to compute"):
         S.restrict([])
+    for rows in (3, None):
+        with pytest.raises(gs.ArgumentError, match=rf"rows={rows}: expected a sequence"):
+            S.restrict(rows)
+    for row in ("a", 0.5, True, np.True_, [1]):
+        with pytest.raises(gs.ArgumentError, match=r"expected an integer, 0 … .*flatnonzero\(mask\)"):
+            S(x, paths=[row])
+        with pytest.raises(gs.ArgumentError, match="expected an integer"):
+            S.wavelet(row)
 
 
 @pytest.mark.parametrize("format", ["time", "joint"])
@@ -374,6 +382,7 @@ def test_table_of_paths() -> None:
         ({"format": "3d"}, "format='3d'"),
         ({"exclude": "psi_t psi_f"}, "exclude='psi_t psi_f'"),
         ({"exclude": KINDS}, "leaves no coefficients"),
+        ({"exclude": None}, r"exclude=None: .*\(\) leaves none out"),
         ({"rows": "padded"}, 'rows="padded" belongs'),
         ({"sampling_rate": 0}, "sampling_rate"),
         ({"Q_fr": 0}, "Q_fr"),

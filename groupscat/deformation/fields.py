@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from groupscat.errors import ArgumentError
 from groupscat.groups import diffeomorphism_norm
 
 Field = NDArray[np.float64]
@@ -24,6 +25,11 @@ def translation(shape: tuple[int, ...], strength: float, J: float, rng: np.rando
 
 def rotation(shape: tuple[int, ...], strength: float, J: float, rng: np.random.Generator) -> Field:
     """About the middle, in the plane of the last two axes; 2 sin(angle/2) = ``strength``."""
+    if strength > 2:
+        raise ArgumentError(
+            f"strengths={strength:g}: rotations have ‖∇g‖∞ ≤ 2, half a turn; use smaller ones, or leave "
+            "'rotation' out of families."
+        )
     angle = 2 * math.asin(strength / 2)
     back = np.eye(len(shape))
     c, s = math.cos(angle), math.sin(angle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from groupscat.checks import choice, integer, positive
 from groupscat.deformation.fields import FAMILIES
 from groupscat.deformation.packets import Packets, Splines
 from groupscat.deformation.result import Pair, Row, Stability
-from groupscat.errors import ArgumentError, ShapeError
+from groupscat.errors import ArgumentError, NotFiniteError, ShapeError
 from groupscat.groups import diffeomorphism_norm
 from groupscat.scattering import Scattering
 
@@ -31,8 +31,8 @@ def stability(
     ndim: int | None = None,
     J: float | None = None,
     order: int | None = None,
-    families: Sequence[str] | None = None,
-    strengths: Sequence[float] = (0.01, 0.02, 0.05, 0.1),
+    families: str | Sequence[str] | None = None,
+    strengths: float | Sequence[float] = (0.01, 0.02, 0.05, 0.1),
     signals: int = 4,
     weight: float | None = None,
     like: Array | None = None,
@@ -55,7 +55,8 @@ def stability(
     ndim : how many of the last axes are deformed; default: those of S, or at most 2.
     J : log2 of the range of shifts that S hardly notices; default S.J, or log2 of the shortest side.
     order : the number m of layers; default S.max_order, or 1.
-    families : of "translation", "rotation" (not in 1-D), "dilation", "diffeomorphism"; default all.
+    families : one or more of "translation", "rotation" (not in 1-D), "dilation", "diffeomorphism"; default
+        all.
     strengths : ‖∇g‖∞ of the deformations; of translations 2^{-J}‖g‖∞.
     weight : input samples that one number of S(x) stands for, in the squared norm; default that of the
         subsampling of a scattering transform, 1 for all else.
@@ -82,11 +83,12 @@ def stability(
 
     Source: Mallat 2012, theorem 2.12; Mallat 2016, eq. 8 and 9; Bruna & Mallat 2013, eq. 4.
     """
-    source = _source(S, x, ndim, signals, seed)
+    amounts = [positive("strengths", s) for s in _several("strengths", strengths)]
+    source = _source(S, x, ndim, signals, integer("seed", seed, 0))
     like = x if like is None and not (x is None or isinstance(x, tuple)) else like
     grid, d = source.shape[-source.ndim :], source.ndim
     batch = source.shape[0] if len(source.shape) > d else 1
-    J = float(getattr(S, "J", math.log2(min(grid))) if J is None else J)
+    J = _range(getattr(S, "J", math.log2(min(grid))) if J is None else J)
     m = integer("order", getattr(S, "max_order", 1) or 1 if order is None else order, 1)
     scale = math.sqrt(_weight(S) if weight is None else positive("weight", weight))
     bound, note = frame_bound(S)
@@ -98,14 +100,14 @@ def stability(
     y, sizes = outputs(still), _norms(still, batch)
     rows = []
     for name in _families(families, d):
-        for strength in strengths:
-            g = FAMILIES[name](grid, positive("strengths", strength), J, np.random.default_rng(seed))
+        for strength in amounts:
+            g = FAMILIES[name](grid, strength, J, np.random.default_rng(seed))
             norm = diffeomorphism_norm(g, J)
             change = _norms(outputs(source(g)) - y, batch)
             rows.append(
                 Row(
                     deformation=name,
-                    strength=float(strength),
+                    strength=strength,
                     displacement=float(np.linalg.norm(g, axis=-1).max()),
                     gradient=diffeomorphism_norm(g, math.inf),
                     norm=norm,
@@ -165,9 +167,14 @@ def _source(S: Any, x: Any, ndim: int | None, signals: int, seed: int) -> Packet
         wanted = inside if x is None else x
         if wanted is None:
             raise ArgumentError(f"{type(S).__name__} does not say the shape of its input: pass x=(N_1, …).")
-        shape = (integer("signals", signals, 1), *wanted)
+        sizes = (integer(f"x[{k}]", n, 1) for k, n in enumerate(wanted))
+        shape = (integer("signals", signals, 1), *sizes)
     else:
         shape = given.shape
+        if not given.size:
+            raise ShapeError(f"x has shape {shape}, no signal; expected at least one.")
+        if not np.isfinite(given).all():
+            raise NotFiniteError("x holds NaN or infinity, of which no distances can be measured; clean it.")
     usual = len(inside) if inside else min(2, max(1, len(shape) - 1))
     d = usual if ndim is None else integer("ndim", ndim, 1)
     if len(shape) < d:
@@ -175,12 +182,31 @@ def _source(S: Any, x: Any, ndim: int | None, signals: int, seed: int) -> Packet
     return Packets(shape, d, seed=seed) if given is None else Splines(given, d)
 
 
-def _families(names: Sequence[str] | None, d: int) -> list[str]:
+def _families(names: str | Sequence[str] | None, d: int) -> list[str]:
     if names is None:
         return [name for name in FAMILIES if name != "rotation" or d > 1]
-    if d == 1 and "rotation" in names:
+    chosen = [choice("families", name, tuple(FAMILIES)) for name in _several("families", names)]
+    if d == 1 and "rotation" in chosen:
         raise ArgumentError("families: signals on a line are not rotated; leave out 'rotation'.")
-    return [choice("families", name, tuple(FAMILIES)) for name in names]
+    return chosen
+
+
+def _several(name: str, values: Any) -> list[Any]:
+    """The values of an argument that takes a sequence, or one value alone."""
+    found = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [values]
+    if not found:
+        raise ArgumentError(f"{name}={values!r} leaves nothing to measure; give at least one.")
+    return found
+
+
+def _range(J: Any) -> float:
+    try:
+        number = float(J)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ArgumentError(f"J={J!r}: expected a number, log2 of a number of samples.")
+    return number
 
 
 def _weight(S: Any) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,8 @@ def goal_on(engine: Backend, device: str | None, source: Backend, target: Array)
     if dtype not in REAL:
         raise DtypeError(f"target has dtype {dtype}; expected real or complex floats. Convert it first.")
     values = source.to_numpy(target)
+    if not values.size:
+        raise ShapeError(f"target has shape {values.shape}, no coefficients; expected those of some signal.")
     if not np.isfinite(values).all():
         raise NotFiniteError("target holds NaN or infinity, which no signal has as its coefficients.")
     if engine is source and device is None:
@@ -102,19 +104,22 @@ def goal_on(engine: Backend, device: str | None, source: Backend, target: Array)
 
 
 def shape_of_x(
-    S: Any, target: tuple[int, ...], start: Array | None, shape: tuple[int, ...] | None
+    S: Any, target: tuple[int, ...], start: Array | None, shape: int | tuple[int, ...] | None
 ) -> tuple[int, ...]:
     if getattr(S, "out_type", "array") != "array":
         raise ArgumentError(
             f'S has out_type={S.out_type!r}, a target is one array: use S.replace(out_type="array").'
         )
+    if shape is not None:
+        sizes = shape if isinstance(shape, Sequence) else (shape,)
+        shape = tuple(integer(f"shape[{k}]", n, 1) for k, n in enumerate(sizes))
     if start is not None:
         found = tuple(backend_of(start).shape(start))
-        if shape is not None and tuple(shape) != found:
-            raise ShapeError(f"start has shape {found}, but shape={tuple(shape)}. Leave one of them out.")
+        if shape is not None and shape != found:
+            raise ShapeError(f"start has shape {found}, but shape={shape}. Leave one of them out.")
         return found
     if shape is not None:
-        return tuple(integer(f"shape[{k}]", n, 1) for k, n in enumerate(shape))
+        return shape
     inside, outside = getattr(S, "shape", None), getattr(S, "output_shape", None)
     if inside is None or outside is None:
         raise ArgumentError(

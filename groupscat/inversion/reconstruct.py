@@ -26,7 +26,7 @@ def reconstruct(
     target: Array,
     *,
     start: Array | None = None,
-    shape: tuple[int, ...] | None = None,
+    shape: int | tuple[int, ...] | None = None,
     backend: str | None = None,
     device: str | None = None,
     method: str = "lbfgs",
@@ -82,8 +82,7 @@ def reconstruct(
     descend = METHODS[choice("method", method, tuple(METHODS))]
     steps, patience = integer("steps", steps, 0), integer("patience", patience, 1)
     rate, (low, high) = positive("rate", rate), _bounds(bounds)
-    if not 0 <= tolerance < math.inf:
-        raise ArgumentError(f"tolerance={tolerance!r}: expected a number ≥ 0, relative to ‖target‖.")
+    tolerance, seed = _tolerance(tolerance), integer("seed", seed, 0)
     begun = time.perf_counter()
     source = backend_of(target)
     engine = source if backend is None else get_backend(backend)
@@ -101,6 +100,16 @@ def reconstruct(
         evaluations=descent.evaluations,
         seconds=time.perf_counter() - begun,
     )
+
+
+def _tolerance(tolerance: Any) -> float:
+    try:
+        number = float(tolerance)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ArgumentError(f"tolerance={tolerance!r}: expected a number ≥ 0, relative to ‖target‖.")
+    return number
 
 
 def _bounds(bounds: tuple[float | None, float | None] | None) -> tuple[float, float]:

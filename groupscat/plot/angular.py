@@ -47,7 +47,10 @@ def angular_response(S: RotoTranslationScattering2D, y: Array, figure: Figure | 
     rows = [k for k, path in enumerate(S.paths) if len(path.j) == 2]
     pairs = sorted({S.paths[k].j for k in rows})
     if not pairs:
-        raise ArgumentError(f"plot.angular_response needs two scales; this operator has J={S.J}.")
+        raise ArgumentError(
+            "plot.angular_response needs two scales and the order 2; this operator has "
+            f"J={S.J}, max_order={S.max_order}."
+        )
     columns = min(3, len(pairs))
     count = -(-len(pairs) // columns)
     figure = new_figure(figure, 2.8 * columns + 0.4, 3.0 * count)

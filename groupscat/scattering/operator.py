@@ -238,7 +238,11 @@ class Operator(ABC):
         """
         from groupscat.scattering.restricted import Restricted
 
-        return Restricted(self, tuple(rows))
+        try:
+            chosen = tuple(rows)
+        except TypeError:
+            raise ArgumentError(f"rows={rows!r}: expected a sequence of rows of paths, as [0, 3].") from None
+        return Restricted(self, chosen)
 
     def wavelet(self, row: int) -> tuple[Atom, ...]:
         """The wavelets that coefficient ``row`` goes through, in order: closed form, spectrum and samples.
@@ -257,7 +261,16 @@ class Operator(ABC):
 
     def _row(self, row: Any) -> int:
         """A row of the table of paths, counted from its end if negative."""
-        number, count = operator.index(row), len(self.paths)
+        count = len(self.paths)
+        try:
+            if isinstance(row, bool):
+                raise TypeError
+            number = operator.index(row)
+        except TypeError:
+            raise ArgumentError(
+                f"row {row!r}: expected an integer, 0 … {count - 1}. The rows of a mask are "
+                "numpy.flatnonzero(mask), those with some wavelets paths.select(…)."
+            ) from None
         if not -count <= number < count:
             raise ArgumentError(
                 f"There is no path {number}: the rows of {type(self).__name__}.paths are 0 … {count - 1}."

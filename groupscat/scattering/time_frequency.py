@@ -328,7 +328,12 @@ class TimeFrequencyScattering(Operator):
 
 
 def _kinds(exclude: str | Sequence[str]) -> tuple[str, ...]:
-    names = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    try:
+        names = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    except TypeError:
+        raise ArgumentError(
+            f"exclude={exclude!r}: expected kinds out of {', '.join(map(repr, KINDS))}; () leaves none out."
+        ) from None
     for name in names:
         choice("exclude", name, KINDS)
     return names
