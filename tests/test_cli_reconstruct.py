@@ -72,6 +72,25 @@ def test_a_recording(run: Run) -> None:
     assert np.allclose(samples / 32767, x / max(1, abs(x).max()), atol=1e-4)
 
 
+def test_a_recording_from_its_time_frequency_scattering(run: Run) -> None:
+    pytest.importorskip("soundfile")
+    from scipy.io import wavfile
+
+    wavfile.write("s.wav", 8000, (30000 * sound(256)).astype(np.int16))
+    chosen = ("--transform", "jtfs", "-J", 4, "--J-fr", 2, "-Q", 4)
+    assert run("s.wav", *chosen, "--steps", 2, "-o", "back", "--no-figure", "-q") == (0, "", "")
+    rate, samples = wavfile.read("back.wav")
+    assert (rate, samples.shape) == (8000, (256,))
+
+
+def test_a_complex_image_is_drawn_by_its_real_part(run: Run) -> None:
+    pytest.importorskip("matplotlib")
+    np.save("c.npy", np.exp(1j * np.outer(sound(16), sound(16))))
+    status, _, err = run("c.npy", "-J", 2, "-L", 2, "--steps", 1)
+    assert status == 0, err
+    assert "c-reconstructed-error.png" in names()
+
+
 def test_arrays_and_rows_of_features(run: Run) -> None:
     x = np.stack([sound(), 2 * sound()[::-1]])
     np.save("one.npy", x[1])
@@ -134,6 +153,7 @@ def test_options_are_passed_on(run: Run) -> None:
         (("x.npy", "--backend", "numpy"), 2, "no gradients"),
         (("x.npy", "--tolerance", "-1"), 2, "expected a number >= 0"),
         (("x.npy", "--compare", "--max-order", 1), 2, "--max-order 2"),
+        (("x.npy", "--compare", "--transform", "jtfs", "-J", 3), 2, "choose --transform 1d or 2d"),
         (("x.npy", "-o", "missing/y"), 2, "no folder"),
         (("x.npy", "-o", "there"), 2, "--overwrite"),
         (("text.npy",), 1, "not a signal"),

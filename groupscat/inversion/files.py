@@ -52,10 +52,15 @@ class Task:
         ArgumentError : the operator has no orders to leave out.
         """
         S = self.operator
-        if not isinstance(S, gs.Scattering) or S.max_order <= order:
+        if not isinstance(S, gs.Scattering):
             raise ArgumentError(
-                f"--compare sets order {order} against all: {type(S).__name__} of "
-                f"max_order={getattr(S, 'max_order', 1)} has no more. Leave it out, or choose --max-order 2."
+                f"--compare sets order {order} against all of a translation scattering, got "
+                f"{type(S).__name__}. Leave it out, or choose --transform 1d or 2d."
+            )
+        if S.max_order <= order:
+            raise ArgumentError(
+                f"--compare sets order {order} against all: {type(S).__name__} of max_order={S.max_order} "
+                "has no more. Leave it out, or choose --max-order 2."
             )
         lower = S.replace(max_order=order)
         axis = self.target.ndim - len(S.output_shape)

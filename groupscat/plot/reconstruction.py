@@ -44,7 +44,8 @@ def reconstructions(
 ) -> Figure:
     """The original and reconstructions by their names side by side, with the errors against the steps.
 
-    Of signals (N,) waveforms and below them spectrograms, of images (H, W) or (3, H, W) pictures.
+    Of signals (N,) waveforms and below them spectrograms, of images (H, W) or (3, H, W) pictures; of complex
+    ones the real part.
 
     Raises
     ------
@@ -53,8 +54,8 @@ def reconstructions(
     """
     if not found:
         raise ArgumentError("There is no reconstruction to draw: pass a dict of names and reconstructions.")
-    shown = {} if original is None else {"original": on_host(original)}
-    shown |= {f"{name}\nerror {result.error:.1e}": on_host(result.x) for name, result in found.items()}
+    shown = {} if original is None else {"original": on_host(original).real}
+    shown |= {f"{name}\nerror {result.error:.1e}": on_host(result.x).real for name, result in found.items()}
     shapes = {values.shape for values in shown.values()}
     (shape, *others) = shapes
     if others or not (len(shape) in (1, 2) or (len(shape) == 3 and shape[0] == 3)):
@@ -92,11 +93,11 @@ def _signals(figure: SubFigure, shown: dict[str, NDArray[Any]], rate: float | No
     size = next(iter(shown.values())).shape[0]
     window = max(2, min(WINDOW, size // 4))
     transform = ShortTimeFFT(hann(window, sym=False), max(1, window // 16), rate or 1.0)
-    energies = [np.abs(transform.stft(values.real.astype(float))) ** 2 for values in shown.values()]
+    energies = [np.abs(transform.stft(values.astype(float))) ** 2 for values in shown.values()]
     top = max(float(energy.max()) for energy in energies) or 1.0
     time, unit = (np.arange(size) / rate, "s") if rate else (np.arange(size), "samples")
     for (wave, plane), (name, values), energy in zip(rows.T, shown.items(), energies, strict=True):
-        wave.plot(time, values.real, lw=0.6)
+        wave.plot(time, values, lw=0.6)
         wave.set_title(name, fontsize=10)
         decibels = 10 * np.log10(energy / top + 10 ** (-RANGE / 10))
         plane.imshow(

@@ -126,6 +126,7 @@ class TimeFrequencyScattering(Operator):
         #: The time scattering that this one extends along log-frequency.
         self.time = Scattering1D(J, shape, Q, T, stride, out_type="list", **in_time)
         self.shape, self.J, self.Q, self.T = self.time.shape, self.time.J, self.time.Q, self.time.T
+        self.sampling_rate = self.time.sampling_rate
         self.format = choice("format", format, FORMATS)
         self.rows = choice("rows", chosen["rows"], (None, "padded", "valid"))
         self.separable = bool(chosen["separable"])
