@@ -441,6 +441,11 @@ def test_layer_of_keras() -> None:
         assert_close(np.asarray(one(x)), S(x), x)
 
 
+def test_order_of_the_excluded_kinds_makes_no_difference() -> None:
+    a, b = KINDS[1], KINDS[4]
+    assert tiny(exclude=(a, b)) == tiny(exclude={b, a}) == tiny(exclude=[b, a, a])
+
+
 def test_equal_operators_are_equal() -> None:
     S = tiny(format="joint", sampling_rate=100.0)
     assert pickle.loads(pickle.dumps(S)) == S == S.replace()

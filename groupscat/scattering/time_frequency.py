@@ -337,4 +337,4 @@ def _kinds(exclude: str | Sequence[str]) -> tuple[str, ...]:
         ) from None
     for name in names:
         choice("exclude", name, KINDS)
-    return names
+    return tuple(kind for kind in KINDS if kind in names)
