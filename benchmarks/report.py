@@ -15,6 +15,7 @@ ORDER = (
     "Backends",
     "n-d convolution",
     "Group layers",
+    "Scattering on groups",
     "MNIST",
     "Rotated MNIST",
     "Spoken digits",
