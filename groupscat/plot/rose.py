@@ -45,8 +45,8 @@ def rose(
 
     Raises
     ------
-    ArgumentError : S is no TimeFrequencyScattering, or has not both spins. ShapeError : y is not one
-    signal's. ImportError : matplotlib is not installed.
+    ArgumentError : S is no TimeFrequencyScattering, or has not both spins.
+    ShapeError : y is not one signal's. ImportError : matplotlib is not installed.
 
     Source: Andén, Lostanlen & Mallat 2019, section II.
     """
