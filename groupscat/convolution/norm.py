@@ -8,6 +8,7 @@ from groupscat.backend import Array, Backend
 from groupscat.checks import positive
 from groupscat.convolution.arguments import HALF, PRECISION, same_framework
 from groupscat.errors import DtypeError, ShapeError
+from groupscat.plan.nn_ops import channel_mean
 
 
 def fiber_statistics(x: Array) -> tuple[Array, Array]:
@@ -44,9 +45,9 @@ def fiber_statistics(x: Array) -> tuple[Array, Array]:
                 "normalise by running statistics: fiber_batch_norm."
             )
         x = backend.reshape(x, (-1, channels, math.prod(rest)))
-        mean = _mean(x, backend)
+        mean = channel_mean(backend, x)
         deviation = x - backend.reshape(mean, (1, -1, 1))
-        return mean, _mean(deviation * deviation, backend)
+        return mean, channel_mean(backend, deviation * deviation)
 
 
 def fiber_batch_norm(
@@ -124,13 +125,3 @@ def _checked(x: Array) -> Backend:
     if len(backend.shape(x)) < 2:
         raise ShapeError(f"x has shape {tuple(backend.shape(x))}; expected (batch, channels, ...).")
     return backend
-
-
-def _mean(x: Array, backend: Backend) -> Array:
-    """Over the first and the last axis; the length of the first may be unknown."""
-    batch, _, rest = backend.shape(x)
-    total = backend.sum(x, (0, 2))
-    if isinstance(batch, int):
-        return total * (1 / (batch * rest))
-    ones = backend.where(x > math.inf, x, 1.0)
-    return total * backend.power(backend.sum(ones, (0, 2)), -1.0)

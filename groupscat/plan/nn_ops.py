@@ -60,7 +60,7 @@ class ChannelMean(Op):
     """(B, C, …) → (C,): over the batch and all other axes."""
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
-        return _mean(xp, args[0])
+        return channel_mean(xp, args[0])
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class ChannelVariance(Op):
     def __call__(self, xp: Backend, *args: Array) -> Array:
         x, mean = args
         rest = x - _per_channel(xp, mean, x)
-        return _mean(xp, rest * rest)
+        return channel_mean(xp, rest * rest)
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def _per_channel(xp: Backend, numbers: Array, x: Array) -> Array:
     return xp.reshape(numbers, (1, -1) + (1,) * (len(xp.shape(x)) - 2))
 
 
-def _mean(xp: Backend, x: Array) -> Array:
-    """Over all axes but 1; the length of the first may be unknown."""
+def channel_mean(xp: Backend, x: Array) -> Array:
+    """(B, C, …) → (C,): over all axes but 1; the length of the first may be unknown."""
     batch, channels, *rest = xp.shape(x)
     x = xp.reshape(x, (-1, channels, math.prod(rest)))
     total = xp.sum(x, (0, 2))
