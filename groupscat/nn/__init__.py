@@ -13,7 +13,7 @@ from groupscat.nn.initial import Constant, Initial, Normal, Orthogonal
 from groupscat.nn.layer import Layer, Lowering
 from groupscat.nn.linear import Conv1x1, Dense
 from groupscat.nn.network import Network
-from groupscat.nn.normalise import BatchNorm, Dropout
+from groupscat.nn.normalise import BatchNorm, Dropout, Standardise
 from groupscat.nn.pointwise import ELU, Modulus, Pointwise, ReLU, SignedRoot, SoftThreshold
 from groupscat.nn.published import hcnn, plain_cnn, scattering_mlp
 from groupscat.nn.residual import Residual
@@ -42,6 +42,7 @@ __all__ = [
     "Residual",
     "SignedRoot",
     "SoftThreshold",
+    "Standardise",
     "apply",
     "draw_masks",
     "from_config",

@@ -14,7 +14,7 @@ from groupscat.nn.axes import Flatten, Mean, NewAttribute, Pool
 from groupscat.nn.layer import Layer
 from groupscat.nn.linear import Conv1x1, Dense
 from groupscat.nn.network import Network
-from groupscat.nn.normalise import BatchNorm, Dropout
+from groupscat.nn.normalise import BatchNorm, Dropout, Standardise
 from groupscat.nn.pointwise import ELU, Modulus, ReLU, SignedRoot, SoftThreshold
 from groupscat.nn.residual import Residual
 from groupscat.scattering.operator import Operator
@@ -23,7 +23,7 @@ L = TypeVar("L", bound=type[Layer])
 _SPECS = (ConvNdSpec, LiftSpec, GroupConvSpec, GroupPoolSpec)
 _LAYERS = (
     Network, BatchNorm, Conv1x1, Dense, Dropout, ELU, Flatten, Mean, Modulus, NewAttribute, Pool, ReLU,
-    Residual, SignedRoot, SoftThreshold,
+    Residual, SignedRoot, SoftThreshold, Standardise,
 )  # fmt: skip
 _OPERATORS = (
     scattering.HarmonicScattering3D, scattering.RotoTranslationScattering2D,

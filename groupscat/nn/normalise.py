@@ -1,15 +1,69 @@
-"""Layers that do one thing while a network is trained and another one afterwards."""
+"""Layers that centre and scale, and the dropout."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groupscat.checks import positive
-from groupscat.errors import ArgumentError
+from groupscat.errors import ArgumentError, ShapeError
 from groupscat.nn.initial import Constant
 from groupscat.nn.layer import Layer, Lowering
 from groupscat.plan.convnd import space_of
-from groupscat.plan.nn_ops import ChannelMean, ChannelVariance, MovingAverage, Multiply, Normalise
+from groupscat.plan.nn_ops import (
+    CentreScale,
+    ChannelMean,
+    ChannelVariance,
+    MovingAverage,
+    Multiply,
+    Normalise,
+    Numbers,
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Standardise(Layer):
+    """(x − mean) / deviation per channel, by fixed numbers: with it a saved model takes raw pixels.
+
+    Parameters
+    ----------
+    mean, deviation : one number per channel each, in the units of x; deviations > 0. Neither is learned.
+
+    Raises
+    ------
+    ArgumentError : numbers that are not finite, a deviation that is not positive, not as many of both.
+    ShapeError, on making the network : not as many as there are channels.
+
+    >>> import numpy as np
+    >>> from groupscat.nn import Network, apply
+    >>> network = Network([Standardise(mean=(128, 64), deviation=(32, 16))], (2, 1))
+    >>> apply(network, {}, {}, np.array([[[192.0], [48.0]]]))[0].tolist()
+    [[[2.0], [-1.0]]]
+    """
+
+    mean: Sequence[float]
+    deviation: Sequence[float]
+
+    def __post_init__(self) -> None:
+        for name, least in (("mean", -math.inf), ("deviation", 0.0)):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name), least))
+        if len(self.mean) != len(self.deviation):
+            raise ArgumentError(
+                f"mean={self.mean} and deviation={self.deviation}: expected as many numbers of both, one per "
+                "channel."
+            )
+
+    def lower(self, to: Lowering, x: str) -> str:
+        space = to.space(x)
+        if space.axes[0].size != len(self.mean):
+            raise ShapeError(
+                f"It has numbers for {len(self.mean)} channels, got {space}: expected {space.axes[0].size} "
+                "means and deviations, one for each channel."
+            )
+        mean = to.b.constant(Numbers(tuple(self.mean)))
+        scale = to.b.constant(Numbers(tuple(1 / d for d in self.deviation)))
+        return to.emit(CentreScale((x, mean, scale), to.register("y")), space)
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,3 +128,17 @@ class Dropout(Layer):
             return x
         mask = to.mask(to.space(x), self.keep)
         return to.emit(Multiply((x, mask), to.register("y"), 1 / self.keep), to.space(x))
+
+
+def _numbers(name: str, values: object, above: float) -> tuple[float, ...]:
+    """``values`` as finite floats > ``above``."""
+    try:
+        numbers = tuple(map(float, values))  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        numbers = ()
+    if not numbers or isinstance(values, str) or not all(above < n < math.inf for n in numbers):
+        wanted = "positive numbers" if above == 0 else "finite numbers"
+        raise ArgumentError(
+            f"{name}={values!r}: expected {wanted}, one per channel, such as (0.5, 0.5, 0.5)."
+        )
+    return numbers

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from groupscat.backend.base import Array, Backend
+import numpy as np
+from numpy.typing import NDArray
+
+from groupscat.backend.base import Array, Backend, ConstantKind
 from groupscat.plan.ops import Op
 
 
@@ -14,6 +17,21 @@ class Pointwise(Protocol):
     """A function of single numbers: frozen, so that operations that hold it are data."""
 
     def __call__(self, xp: Backend, x: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Given numbers, one per channel."""
+
+    values: tuple[float, ...]
+    kind: ClassVar[ConstantKind] = "matrix"
+
+    @property
+    def size(self) -> int:
+        return len(self.values)
+
+    def build(self) -> NDArray[np.float64]:
+        return np.array(self.values)
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,15 @@ class Shift(Op):
     def __call__(self, xp: Backend, *args: Array) -> Array:
         x, bias = args
         return x + _per_channel(xp, bias, x)
+
+
+@dataclass(frozen=True)
+class CentreScale(Op):
+    """(x − centre) · scale of (x, centre, scale), a number per channel each."""
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, centre, scale = args
+        return (x - _per_channel(xp, centre, x)) * _per_channel(xp, scale, x)
 
 
 @dataclass(frozen=True)
