@@ -17,6 +17,7 @@ from groupscat.nn.normalise import BatchNorm, Dropout, Standardise
 from groupscat.nn.pointwise import ELU, Modulus, Pointwise, ReLU, SignedRoot, SoftThreshold
 from groupscat.nn.published import hcnn, plain_cnn, scattering_mlp
 from groupscat.nn.residual import Residual
+from groupscat.nn.split import join_arrays, split, split_arrays
 
 __all__ = [
     "ELU",
@@ -48,10 +49,13 @@ __all__ = [
     "from_config",
     "hcnn",
     "init",
+    "join_arrays",
     "load",
     "plain_cnn",
     "register",
     "save",
     "scattering_mlp",
+    "split",
+    "split_arrays",
     "to_config",
 ]

@@ -18,6 +18,7 @@ from groupscat.nn.normalise import BatchNorm, Dropout, Standardise
 from groupscat.nn.pointwise import ELU, Modulus, ReLU, SignedRoot, SoftThreshold
 from groupscat.nn.residual import Residual
 from groupscat.scattering.operator import Operator
+from groupscat.space import Axis
 
 L = TypeVar("L", bound=type[Layer])
 _SPECS = (ConvNdSpec, LiftSpec, GroupConvSpec, GroupPoolSpec)
@@ -31,7 +32,7 @@ _OPERATORS = (
     scattering.Scattering2D, scattering.Scattering3D, scattering.TimeFrequencyScattering,
 )  # fmt: skip
 #: What may be made from a file, by the name of the class.
-_KNOWN: dict[str, Any] = {cls.__name__: cls for cls in (*_SPECS, *_LAYERS, *_OPERATORS)}
+_KNOWN: dict[str, Any] = {cls.__name__: cls for cls in (*_SPECS, *_LAYERS, *_OPERATORS, Axis)}
 
 
 def register(cls: L) -> L:

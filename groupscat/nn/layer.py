@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
-from groupscat.errors import ShapeError
+from groupscat.checks import integer
+from groupscat.errors import ArgumentError, ShapeError
 from groupscat.nn.initial import Initial
 from groupscat.plan.conv_ops import Rearrange
 from groupscat.plan.convnd import space_of
@@ -20,6 +21,34 @@ CHANNELS = "c"
 
 def channels(size: int) -> Axis:
     return Axis(CHANNELS, size, kind="fiber")
+
+
+def checked_axes(axes: Sequence[Axis], sizes: tuple[int, ...]) -> tuple[Axis, ...]:
+    """Axes that an input can have, of these sizes.
+
+    Raises
+    ------
+    ArgumentError : they are no such axes.
+    """
+    found = tuple(axes) if isinstance(axes, Sequence) else ()
+    good = all(
+        isinstance(axis, Axis)
+        and isinstance(axis.name, str)
+        and axis.kind in ("group", "fiber")
+        and isinstance(axis.periodic, bool)
+        and isinstance(axis.start, int | float)
+        and integer(f"step of axis {axis.name}", axis.step, 1)
+        for axis in found
+    )
+    shown = f"input_axes={Space(found) if good and found else repr(axes)}"
+    if not good or len({axis.name for axis in found}) < len(found) or found[:1] != (channels(sizes[0]),):
+        raise ArgumentError(
+            f"{shown}: expected groupscat.space.Axis of different names, first {channels(sizes[0])} of kind "
+            '"fiber", such as the axes of a network\'s output_space.'
+        )
+    if tuple(axis.size for axis in found) != sizes:
+        raise ArgumentError(f"{shown}: expected the sizes of input_shape={sizes}.")
+    return found
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from groupscat.checks import integer
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.nn.adapt import as_layers
 from groupscat.nn.initial import Initial
-from groupscat.nn.layer import Lowering, Row, channels
+from groupscat.nn.layer import Lowering, Row, channels, checked_axes
 from groupscat.plan.paths import Paths
 from groupscat.plan.plan import Plan
-from groupscat.space import Space, signal_axes
+from groupscat.space import Axis, Space, signal_axes
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Network:
     layers : of groupscat.nn; ``ConvNdSpec``, ``LiftSpec``, ``GroupConvSpec`` and ``GroupPoolSpec`` of
         ``groupscat.convolution``; scattering transforms.
     input_shape : (channels, N_1, …, N_d) of the input, without the batch. Its axes are c, u1, …, ud.
+    input_axes : the axes of the input, where they are others: channels c, then of any names, steps and kinds,
+        as inside of another network. ``input_shape`` are their sizes.
 
     Raises
     ------
@@ -45,9 +47,9 @@ class Network:
 
     Attributes
     ----------
+    input_space, output_space : where input and output live.
     parameters, state, masks : shapes by name: "0.weight" is the weight of layer 0, "3.body.1.bias" the bias
         of layer 1 in the body of the residual block 3. Masks without their batch.
-    output_space : where the output lives.
 
     ``print(network)`` shows the layers, their outputs and the numbers of their parameters.
 
@@ -64,6 +66,7 @@ class Network:
 
     layers: Any
     input_shape: tuple[int, ...]
+    input_axes: tuple[Axis, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", as_layers(self.layers))
@@ -71,12 +74,20 @@ class Network:
         if isinstance(sizes, int | str) or not sizes:
             raise ArgumentError(f"input_shape={sizes!r}: expected (channels, N_1, …), such as (3, 32, 32).")
         object.__setattr__(self, "input_shape", tuple(integer("input_shape", n, 1) for n in sizes))
+        if self.input_axes is not None:
+            axes = checked_axes(self.input_axes, self.input_shape)
+            # One network, one way to write it down.
+            object.__setattr__(self, "input_axes", None if axes == self._usual_axes else axes)
         _ = self.inference  # what does not fit together is found now
 
     @property
     def input_space(self) -> Space:
+        return Space(self.input_axes or self._usual_axes)
+
+    @property
+    def _usual_axes(self) -> tuple[Axis, ...]:
         first, *sizes = self.input_shape
-        return Space((channels(first), *signal_axes(tuple(sizes), (1,) * len(sizes))))
+        return channels(first), *signal_axes(tuple(sizes), (1,) * len(sizes))
 
     @cached_property
     def inference(self) -> Lowered:
@@ -151,4 +162,4 @@ class Network:
         return "\n".join([head, *table, f"{total}, {numbers:,} numbers of state" if numbers else total])
 
     def __reduce__(self) -> tuple[Callable[..., Network], tuple[Any, ...]]:
-        return Network, (self.layers, self.input_shape)
+        return Network, (self.layers, self.input_shape, self.input_axes)
