@@ -317,6 +317,10 @@ def exp(x: ndarray) -> ndarray:
     return _new(np.exp(_operand(x)))
 
 
+def log(x: ndarray) -> ndarray:
+    return _new(np.log(_operand(x)))
+
+
 def isfinite(x: ndarray) -> ndarray:
     return _new(np.isfinite(_operand(x)))
 
@@ -509,7 +513,7 @@ def modules() -> dict[str, ModuleType]:
         if parent:
             setattr(made[parent], last, module)
     functions = (asarray, ascontiguousarray, concatenate, empty, from_dlpack, isfinite, maximum, moveaxis)
-    functions += (exp, sqrt, take, where, zeros)
+    functions += (exp, log, sqrt, take, where, zeros)
     vars(made["cupy"]).update({f.__name__: f for f in functions})
     vars(made["cupy"]).update(ndarray=ndarray, RawKernel=RawKernel, __version__="stand-in")
     vars(made["cupy.cuda"]).update(Device=Device)

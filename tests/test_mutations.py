@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -120,6 +122,11 @@ def outputs_interleaved(original: Any, self: Any, x: Any, w: Any, *rest: Any) ->
     return original(self, x, w[order], *rest)[:, order.argsort()]
 
 
+def by_name(change: Callable[[Any], Any]) -> Any:
+    """Every gradient changed."""
+    return result(lambda r: (*r[:2], {name: change(g) for name, g in r[2].items()}))
+
+
 def no_imaginary_part(original: Any, self: Any, x: Any, *rest: Any) -> Any:
     if not x.is_complex():
         return original(self, x, *rest)
@@ -200,6 +207,10 @@ MUTATIONS = [
     Mutation("power of e less one", "exp", result(lambda y: y - 1)),
     Mutation("exponential in single precision", "exp", in_single),
     Mutation("exponential detached from the gradient", "exp", result(lambda y: y.detach())),
+    Mutation("logarithm to base 2", "log", lambda f, self, x: f(self, x) / math.log(2)),
+    Mutation("logarithm of one more", "log", lambda f, self, x: f(self, x + 1)),
+    Mutation("logarithm in single precision", "log", in_single),
+    Mutation("logarithm detached from the gradient", "log", result(lambda y: y.detach())),
     Mutation("real part of the conjugate's imaginary", "real", lambda f, self, x: -x.imag),
     Mutation("imaginary part negated (missing conjugate)", "imag", result(T.neg)),
     Mutation("parts swapped", "complex", arguments(lambda re, im: (im, re))),
@@ -301,11 +312,21 @@ MUTATIONS = [
              lambda f, self, x, k, stride: f(self, x.roll(-1, -1), k, stride)),
     Mutation("reflected, not periodic", "wrap",
              lambda f, self, x, radius: f(self, x, radius).flip(-1)),
-    Mutation("gradient of half the value", "value_and_grad", result(lambda pair: (pair[0], pair[1] / 2))),
-    Mutation("conjugate gradient", "value_and_grad", result(lambda pair: (pair[0], pair[1].conj()))),
-    Mutation("value of another function", "value_and_grad", result(lambda pair: (pair[0] + 1, pair[1]))),
-    Mutation("gradient in double precision", "value_and_grad",
-             result(lambda pair: (pair[0], pair[1].double() if pair[1].dtype == T.float32 else pair[1]))),
+    Mutation("gradient of half the value", "gradients", by_name(lambda g: g / 2)),
+    Mutation("conjugate gradient", "gradients", by_name(lambda g: g.conj())),
+    Mutation("value of another function", "gradients", result(lambda r: (r[0] + 1, *r[1:]))),
+    Mutation("gradient in double precision", "gradients",
+             by_name(lambda g: g.double() if g.dtype == T.float32 else g)),
+    Mutation("gradients of each other", "gradients",
+             result(lambda r: (*r[:2], dict(zip(r[2], reversed(r[2].values()), strict=True))))),
+    Mutation("other results forgotten", "gradients", result(lambda r: (r[0], {}, r[2]))),
+    Mutation("half the gradient of one array", "value_and_grad", result(lambda r: (r[0], r[1] / 2))),
+    Mutation("mixed precision as precise as any", "mixed", lambda f, self, x: nullcontext()),
+    Mutation("sum of processes doubled", "processes",
+             result(lambda p: SimpleNamespace(
+                 rank=0, count=1, same=p.same, total=lambda xs: {k: 2 * x for k, x in xs.items()}))),
+    Mutation("two processes for one", "processes",
+             result(lambda p: SimpleNamespace(rank=0, count=2, same=p.same, total=p.total))),
     Mutation("compiled into something else", "compile", result(lambda g: lambda *a: g(*a) * 2)),
 ]  # fmt: skip
 

@@ -148,6 +148,9 @@ class CuPyBackend(Backend):
     def exp(self, x: Array) -> Array:
         return cupy.exp(x)
 
+    def log(self, x: Array) -> Array:
+        return cupy.log(x)
+
     def real(self, x: Array) -> Array:
         return x.real
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from groupscat.backend.base import Array, Backend
+from groupscat.backend.base import Array, Arrays, Backend
 from groupscat.errors import DeviceError, DtypeError
 
 #: Element types that exist only after ``jax.config.update("jax_enable_x64", True)``.
@@ -134,6 +134,9 @@ class JAXBackend(Backend):
     def exp(self, x: Array) -> Array:
         return jnp.exp(x)
 
+    def log(self, x: Array) -> Array:
+        return jnp.log(x)
+
     def real(self, x: Array) -> Array:
         return jnp.real(x)
 
@@ -202,9 +205,12 @@ class JAXBackend(Backend):
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.jit(function)
 
-    def value_and_grad(self, function: Callable[[Array], Array], x: Array) -> tuple[Array, Array]:
-        value, gradient = jax.value_and_grad(function)(x)
-        return value, jnp.conj(gradient)  # for complex x JAX returns the conjugate
+    def gradients(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]], xs: Arrays
+    ) -> tuple[Array, Arrays, Arrays]:
+        (value, others), found = jax.value_and_grad(function, has_aux=True)(xs)
+        # For complex x JAX returns the conjugate.
+        return value, others, {name: jnp.conj(gradient) for name, gradient in found.items()}
 
 
 def _known(dtype: str) -> str:

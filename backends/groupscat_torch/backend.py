@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _disable_current_modes
 
-from groupscat.backend.base import NO_PATH, Backend, ConstantKind, Segments
+from groupscat.backend.base import NO_PATH, Arrays, Backend, ConstantKind, Processes, Segments
 from groupscat.errors import ArgumentError, DeviceError, DtypeError
 from groupscat_torch.power import power
+from groupscat_torch.processes import started
 
 DTYPES: dict[str, torch.dtype] = {
     **{f"float{bits}": getattr(torch, f"float{bits}") for bits in (16, 32, 64)},
@@ -156,6 +157,9 @@ class TorchBackend(Backend):
     def exp(self, x: Tensor) -> Tensor:
         return x.exp()
 
+    def log(self, x: Tensor) -> Tensor:
+        return x.log()
+
     def real(self, x: Tensor) -> Tensor:
         return x.real
 
@@ -192,16 +196,32 @@ class TorchBackend(Backend):
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return torch.compile(function)
 
-    def value_and_grad(self, function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    def gradients(
+        self, function: Callable[[Arrays], tuple[Tensor, Arrays]], xs: Arrays
+    ) -> tuple[Tensor, Arrays, Arrays]:
         with torch.inference_mode(False), torch.enable_grad():
-            z = x.detach().clone().requires_grad_()
-            value = function(z)
+            # Of its own: in inference mode x could not be differentiated.
+            leaves = {
+                name: (x.clone() if x.is_inference() else x.detach()).requires_grad_()
+                for name, x in xs.items()
+            }
+            value, others = function(leaves)
             if not value.requires_grad:
                 raise ArgumentError(NO_PATH.format(name=self.name))
-            (gradient,) = torch.autograd.grad(value, z, allow_unused=True)
-        if gradient is None:
+            found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True)
+        if all(gradient is None for gradient in found):
             raise ArgumentError(NO_PATH.format(name=self.name))
-        return value.detach(), gradient
+        gradients = {
+            name: torch.zeros_like(x) if gradient is None else gradient
+            for (name, x), gradient in zip(xs.items(), found, strict=True)
+        }
+        return value.detach(), {name: x.detach() for name, x in others.items()}, gradients
+
+    def mixed(self, x: Tensor) -> AbstractContextManager[Any]:
+        return torch.autocast(x.device.type, torch.bfloat16)
+
+    def processes(self) -> Processes:
+        return started()
 
     # Complex × real in Torch converts the filter to complex and multiplies four times; on (re, im) pairs
     # with each filter sample stored twice it is one pass, 30 times faster.

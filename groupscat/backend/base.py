@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from groupscat.errors import BackendError, DeviceError
 
 Array = Any
+Arrays = dict[str, Array]
 #: Slices [start, stop) of an axis, concatenated in order; None means the whole axis.
 Segments = tuple[tuple[int, int], ...] | None
 #: The message of a gradient that does not exist.
@@ -44,6 +46,26 @@ class Frames:
     width: int
     hop: int
     count: int
+
+
+class Processes:
+    """Processes that compute parts of one batch; this one is the only one.
+
+    Attributes
+    ----------
+    rank : the number of this process, from 0. count : of all. device : of this one; None: any.
+    """
+
+    rank, count = 0, 1
+    device: str | None = None
+
+    def total(self, xs: Arrays) -> Arrays:
+        """The sums of the arrays of all processes: the same everywhere."""
+        return xs
+
+    def same(self, text: str) -> str:
+        """What the first process says."""
+        return text
 
 
 class Backend(ABC):
@@ -185,6 +207,10 @@ class Backend(ABC):
         """e^x of real x."""
 
     @abstractmethod
+    def log(self, x: Array) -> Array:
+        """The natural logarithm of real x > 0."""
+
+    @abstractmethod
     def real(self, x: Array) -> Array: ...
 
     @abstractmethod
@@ -234,22 +260,26 @@ class Backend(ABC):
         """``function`` compiled by the framework, where it has a compiler."""
         return function
 
-    def value_and_grad(self, function: Callable[[Array], Array], x: Array) -> tuple[Array, Array]:
-        """A real function of one real or complex array, and its gradient, at ``x``; nothing else is changed.
+    def gradients(
+        self, function: Callable[[Arrays], tuple[Array, Arrays]], xs: Arrays
+    ) -> tuple[Array, Arrays, Arrays]:
+        """A real function of several arrays, and its gradients by them, at ``xs``; nothing else is changed.
 
         Parameters
         ----------
-        function : gives an array without axes. x : detached from any gradient.
+        function : of arrays by name; gives an array without axes, and whatever arrays are to be known too.
+        xs : real or complex, detached from any gradient.
 
         Returns
         -------
-        The value, detached, and the gradient, of the shape and type of x: for complex x its real and
-        imaginary part are the derivatives by those of x.
+        The value; the other arrays; the gradients by name, each of the shape and type of its array: for a
+        complex one the real and imaginary part are the derivatives by those of it. Zeros where the value
+        does not depend on one. All detached.
 
         Raises
         ------
         BackendError : the framework does not differentiate.
-        ArgumentError : the value does not depend on x by differentiable operations (where that shows).
+        ArgumentError : the value depends on none by differentiable operations (where that shows).
         """
         raise BackendError(
             f"The {self.name} backend has no gradients. Use arrays of torch, tensorflow or jax, or name one "
@@ -258,8 +288,38 @@ class Backend(ABC):
 
     @property
     def differentiates(self) -> bool:
-        """Whether there is a :meth:`value_and_grad`."""
-        return type(self).value_and_grad is not Backend.value_and_grad
+        """Whether there is a :meth:`gradients`."""
+        return type(self).gradients is not Backend.gradients
+
+    def value_and_grad(self, function: Callable[[Array], Array], x: Array) -> tuple[Array, Array]:
+        """:meth:`gradients` of a function of one array: its value and its gradient."""
+        value, _, found = self.gradients(lambda xs: (function(xs["x"]), {}), {"x": x})
+        return value, found["x"]
+
+    def mixed(self, x: Array) -> AbstractContextManager[Any]:
+        """Convolutions and matrix products in bfloat16 where x lives, all else as precise as before.
+
+        Raises
+        ------
+        BackendError : the framework does not do this.
+        """
+        raise BackendError(
+            f"The {self.name} backend has no mixed precision. Use torch, or another precision."
+        )
+
+    def processes(self) -> Processes:
+        """The processes that work together on this; one alone, unless the framework was started in several.
+
+        Raises
+        ------
+        BackendError : there are several, but the framework's do not know of each other.
+        """
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            raise BackendError(
+                f"WORLD_SIZE={os.environ['WORLD_SIZE']}: this is one of several processes, and those of "
+                f"{self.name} do not work together. Use torch, or start one process."
+            )
+        return Processes()
 
     def chunk(self, x: Array) -> int | None:
         """Bytes of intermediate arrays to work on at a time where x lives; None: all at once."""

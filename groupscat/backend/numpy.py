@@ -100,6 +100,9 @@ class NumPyBackend(Backend):
     def exp(self, x: Array) -> Array:
         return np.exp(x)
 
+    def log(self, x: Array) -> Array:
+        return np.log(x)
+
     def real(self, x: Array) -> Array:
         return x.real
 

@@ -270,6 +270,49 @@ class OperatorContract(Contract):
         assert (xp.dtype(single), xp.dtype(slope)) == ("float32", "float32")
         self.same(slope, 2 * x.real, "float32")
 
+    def test_gradients(self) -> None:
+        """Of x·|x| + 2 Σ y²: by x, y, and 0 by what it does not depend on; and what else is computed."""
+        xp = self.xp
+        if not xp.differentiates:
+            pytest.skip("no gradients, as test_value_and_grad has seen")
+
+        def function(xs: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+            squares = xp.sum(xs["y"] * xs["y"], (0,))
+            value = xp.sum(xs["x"] * xp.modulus(xs["x"]), (0, 1)) + squares * 2.0
+            return value, {"squares": squares, "y": xs["y"]}
+
+        x, y, z = noise((3, 4)), noise((5,), 1), noise((2,), 2)
+        given = {"x": self.put(x), "y": self.put(y), "z": self.put(z)}
+        value, others, found = xp.gradients(function, given)
+        self.same(value, (x * abs(x)).sum() + 2 * (y**2).sum())
+        self.same(others["squares"], (y**2).sum())
+        self.same(others["y"], y)
+        assert list(found) == ["x", "y", "z"]
+        for name, wanted in (("x", 2 * abs(x)), ("y", 4 * y), ("z", 0 * z)):
+            self.same(found[name], wanted)
+        self.same(given["y"], y)
+        again = xp.gradients(function, {name: found[name] for name in given})[2]  # nothing is recorded
+        self.same(again["y"], 16 * y)
+
+    def test_mixed_precision(self) -> None:
+        """Products are rounded to 8 bits, sums are not; or there is no such precision, which is said."""
+        xp, x = self.xp, noise((3, 3)).astype(np.float32)
+        given = self.put(x)
+        try:
+            scope = xp.mixed(given)
+        except gs.BackendError:
+            return
+        with scope:
+            product, total = xp.cast(xp.matmul(given, given), "float32"), xp.sum(given, (0,))
+        error = np.abs(xp.to_numpy(product) - x @ x).max()
+        assert 1e-5 < error < 0.05
+        self.same(total, x.sum(0), "float32")
+
+    def test_one_process(self) -> None:
+        processes, x = self.xp.processes(), self.put(noise((3,)))
+        assert (processes.rank, processes.count, processes.same("a")) == (0, 1, "a")
+        self.same(processes.total({"x": x})["x"], noise((3,)))
+
     def test_modulus_and_power_have_gradient_zero_at_zero(self) -> None:
         def summed(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
             return lambda x: self.xp.sum(function(x), (0,))

@@ -266,6 +266,16 @@ class PrimitiveContract(Contract):
         x = noise((20,))
         assert_close(self.gradient(lambda z: self.xp.sum(self.xp.exp(z), (0,)), x), np.exp(x))
 
+    def test_log(self) -> None:
+        x = np.concatenate([np.exp(noise((20,))), [1.0, 1e-30]])
+        self.same(self.xp.log(self.put(x)), np.log(x))
+        single = x.astype(np.float32)
+        self.same(self.xp.log(self.put(single)), np.log(single), "float32")
+
+    def test_gradient_of_log(self) -> None:
+        x = np.exp(noise((20,)))
+        assert_close(self.gradient(lambda z: self.xp.sum(self.xp.log(z), (0,)), x), 1 / x)
+
     @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
     def test_parts_of_complex_numbers(self, dtype: str) -> None:
         z = noise((3, 4), is_complex=True).astype(dtype)
