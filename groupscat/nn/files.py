@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from groupscat.backend import Array, backend_of, get_backend
 from groupscat.errors import ArgumentError, BackendError, DataError, GroupscatError
 from groupscat.nn.config import from_config, to_config
@@ -70,12 +72,35 @@ def save(model: Trained, path: str | os.PathLike[str]) -> None:
     safetensors = _safetensors()
     if not isinstance(getattr(model, "spec", None), Network):
         raise ArgumentError(f"{model!r}: expected a groupscat.nn.Model or a groupscat.torch.Network.")
+    write(path, safetensors.numpy.save(checked_arrays(model), metadata=metadata(model.spec)))
+
+
+def checked_arrays(model: Trained) -> dict[str, NDArray[Any]]:
+    """The numbers of a model by name, copies.
+
+    Raises
+    ------
+    ArgumentError : they are not those of its specification.
+    """
     arrays = {name: backend_of(a).to_numpy(a).copy(order="C") for name, a in model.arrays().items()}
     wrong = _difference(model.spec, {name: a.shape for name, a in arrays.items()})
     if wrong:
         raise ArgumentError(f"The arrays are not those of {model.spec!r}: {wrong}.")
-    text = json.dumps({"version": VERSION, "network": to_config(model.spec)})
-    data = safetensors.numpy.save(arrays, metadata={KEY: text})
+    return arrays
+
+
+def metadata(spec: Network) -> dict[str, str]:
+    """What a file says about the network in it."""
+    return {KEY: json.dumps({"version": VERSION, "network": to_config(spec)})}
+
+
+def write(path: str | os.PathLike[str], data: bytes) -> None:
+    """A file of these bytes; one that is there is replaced once all is written.
+
+    Raises
+    ------
+    DataError : it cannot be written.
+    """
     target = Path(path)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
