@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +34,8 @@ class Trained(Protocol):
 class Model:
     """A network with its numbers, arrays of one framework.
 
-    Calling it is :func:`groupscat.nn.apply` of the trained network.
+    Calling it is :func:`groupscat.nn.apply` of the trained network. ``classes``: what its outputs stand for,
+    where that is known.
 
     >>> import numpy as np
     >>> from groupscat import nn
@@ -47,6 +48,7 @@ class Model:
     spec: Network
     parameters: Mapping[str, Array]
     state: Mapping[str, Array]
+    classes: tuple[str, ...] = ()
 
     def __call__(self, x: Array) -> Array:
         return apply(self.spec, self.parameters, self.state, x)[0]
@@ -69,10 +71,9 @@ def save(model: Trained, path: str | os.PathLike[str]) -> None:
     ArgumentError : the model is none, or its arrays are not those of its specification.
     DataError : the file cannot be written. BackendError : safetensors is not installed.
     """
-    safetensors = _safetensors()
     if not isinstance(getattr(model, "spec", None), Network):
         raise ArgumentError(f"{model!r}: expected a groupscat.nn.Model or a groupscat.torch.Network.")
-    write(path, safetensors.numpy.save(checked_arrays(model), metadata=metadata(model.spec)))
+    write_arrays(path, checked_arrays(model), metadata(model.spec, getattr(model, "classes", ())))
 
 
 def checked_arrays(model: Trained) -> dict[str, NDArray[Any]]:
@@ -89,9 +90,38 @@ def checked_arrays(model: Trained) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def metadata(spec: Network) -> dict[str, str]:
+def metadata(spec: Network, classes: Sequence[str] = ()) -> dict[str, str]:
     """What a file says about the network in it."""
-    return {KEY: json.dumps({"version": VERSION, "network": to_config(spec)})}
+    header = {"version": VERSION, "network": to_config(spec), "classes": list(classes)}
+    return {KEY: json.dumps(header)}
+
+
+def write_arrays(
+    path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]], about: dict[str, str]
+) -> None:
+    """A safetensors file.
+
+    Raises
+    ------
+    DataError : it cannot be written. BackendError : safetensors is not installed.
+    """
+    write(path, _safetensors().numpy.save(arrays, metadata=about))
+
+
+def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """The arrays in a safetensors file, and what it says about them.
+
+    Raises
+    ------
+    DataError : no such file; it is truncated or none. BackendError : safetensors is not installed.
+    """
+    safetensors = _safetensors()
+    try:
+        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return arrays, file.metadata() or {}
+    except (OSError, TypeError, safetensors.SafetensorError) as error:
+        raise DataError(f"{os.fspath(path)!r} cannot be read: {error}. Was it written to its end?") from error
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -138,15 +168,9 @@ def load(path: str | os.PathLike[str], backend: str = "numpy", device: str | Non
     >>> model.spec == network
     True
     """
-    safetensors = _safetensors()
     xp = get_backend(backend)
-    try:
-        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
-            text = (file.metadata() or {}).get(KEY)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
-        raise DataError(f"{os.fspath(path)!r} cannot be read: {error}. Was it written to its end?") from error
-    network = _network(path, text)
+    arrays, about = read_arrays(path)
+    network, classes = described(path, about.get(KEY))
     wrong = _difference(network, {name: a.shape for name, a in arrays.items()})
     types = {a.dtype.name for a in arrays.values()}
     if not wrong and (len(types) > 1 or types - {"float16", "float32", "float64"}):
@@ -154,11 +178,17 @@ def load(path: str | os.PathLike[str], backend: str = "numpy", device: str | Non
     if wrong:
         raise DataError(f"{os.fspath(path)!r} holds other tensors than those of its {network!r}: {wrong}.")
     put = {name: xp.put(a, a.dtype.name, device) for name, a in arrays.items()}
-    return Model(network, {k: put[k] for k in network.parameters}, {k: put[k] for k in network.state})
+    parameters, state = ({k: put[k] for k in names} for names in (network.parameters, network.state))
+    return Model(network, parameters, state, classes)
 
 
-def _network(path: str | os.PathLike[str], text: str | None) -> Network:
-    """The specification in a file's metadata."""
+def described(path: str | os.PathLike[str], text: str | None) -> tuple[Network, tuple[str, ...]]:
+    """The specification in a file's metadata, and the names of its classes.
+
+    Raises
+    ------
+    DataError : there is none.
+    """
     name = os.fspath(path)
     if text is None:
         raise DataError(f"{name!r} has no specification of groupscat: expected a file of groupscat.nn.save.")
@@ -167,7 +197,9 @@ def _network(path: str | os.PathLike[str], text: str | None) -> Network:
         version = header["version"]
         if version != VERSION:
             raise DataError(f"{name!r} has version {version!r}; expected {VERSION}. Update groupscat.")
-        network = from_config(header["network"])
+        network, classes = from_config(header["network"]), header.get("classes", [])
+        if not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+            raise DataError(f"{name!r} has classes={classes!r}; expected a list of names.")
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, DataError):
             raise
@@ -175,7 +207,7 @@ def _network(path: str | os.PathLike[str], text: str | None) -> Network:
         raise DataError(f"{name!r} has a specification that is none: {shown}") from error
     if not isinstance(network, Network):
         raise DataError(f"{name!r} specifies a {type(network).__name__}; expected a Network.")
-    return network
+    return network, tuple(classes)
 
 
 def _difference(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> str:
