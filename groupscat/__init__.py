@@ -35,6 +35,7 @@ from groupscat.errors import (
 from groupscat.interchange import convert
 from groupscat.inversion import reconstruct
 from groupscat.nn import load, save
+from groupscat.onnx import export_onnx
 from groupscat.scattering import (
     HarmonicScattering3D,
     RotoTranslationScattering2D,

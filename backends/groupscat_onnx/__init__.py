@@ -1,0 +1,1 @@
+"""The backend that writes what it is asked for as an ONNX graph."""
