@@ -18,6 +18,7 @@ from groupscat.nn.pointwise import ELU, Modulus, Pointwise, ReLU, SignedRoot, So
 from groupscat.nn.published import hcnn, plain_cnn, scattering_mlp
 from groupscat.nn.residual import Residual
 from groupscat.nn.split import join_arrays, split, split_arrays
+from groupscat.nn.symmetry import Symmetries, symmetries
 
 __all__ = [
     "ELU",
@@ -44,6 +45,7 @@ __all__ = [
     "SignedRoot",
     "SoftThreshold",
     "Standardise",
+    "Symmetries",
     "apply",
     "draw_masks",
     "from_config",
@@ -57,5 +59,6 @@ __all__ = [
     "scattering_mlp",
     "split",
     "split_arrays",
+    "symmetries",
     "to_config",
 ]

@@ -13,8 +13,8 @@ from groupscat.nn.network import Network
 def split(network: Network, at: int) -> tuple[Network, Network]:
     """The layers before ``at`` and those from it on, as networks: their composition is the network.
 
-    The second one lives where the first one ends: on attributes perhaps, at steps that need not be 1. Layers of
-    the first keep their names; those of the second count from 0 again, and :func:`split_arrays` and
+    The second one lives where the first one ends, perhaps on attributes, at steps that need not be 1. Layers
+    of the first keep their names; those of the second count from 0 again, and :func:`split_arrays` and
     :func:`join_arrays` carry parameters, state and masks over.
 
     Parameters
@@ -30,7 +30,7 @@ def split(network: Network, at: int) -> tuple[Network, Network]:
     >>> network = nn.hcnn(K=4, input_shape=(1, 8, 8), attributes=(3, 3))
     >>> head, tail = split(network, 8)
     >>> print(tail.input_space)
-    c:1 × u1:8 × u2:8 × v1:2/2 × v2:4
+    c:1 × u1:8 × u2:8 × v1:2/2@1 × v2:4
     >>> (parameters, state), x = nn.init(network), np.ones((2, 1, 8, 8), np.float32)
     >>> first, rest = split_arrays(parameters, 8), split_arrays(state, 8)
     >>> middle, _ = nn.apply(head, first[0], rest[0], x)
