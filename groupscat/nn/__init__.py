@@ -5,15 +5,16 @@
 Network(56 layers, input_shape=(3, 32, 32), 102,330 parameters)
 """
 
-from groupscat.nn.axes import Flatten, Mean, NewAttribute, Pool
+from groupscat.nn.axes import Flatten, Mean, NewAttribute, Pad, Pool
 from groupscat.nn.config import from_config, register, to_config
+from groupscat.nn.constraint import Constraint, Parseval, SpectralBound
 from groupscat.nn.files import Model, load, save
-from groupscat.nn.functional import apply, draw_masks, init
+from groupscat.nn.functional import apply, constrain, draw_masks, init
 from groupscat.nn.initial import Constant, Initial, Normal, Orthogonal
 from groupscat.nn.layer import Layer, Lowering
-from groupscat.nn.linear import Conv1x1, Dense
+from groupscat.nn.linear import Conv1x1, Dense, TightFrame
 from groupscat.nn.network import Network
-from groupscat.nn.normalise import BatchNorm, Dropout, Standardise
+from groupscat.nn.normalise import BatchNorm, DivisiveNorm, Dropout, Standardise
 from groupscat.nn.pointwise import ELU, Modulus, Pointwise, ReLU, SignedRoot, SoftThreshold
 from groupscat.nn.published import hcnn, plain_cnn, scattering_mlp
 from groupscat.nn.residual import Residual
@@ -24,8 +25,10 @@ __all__ = [
     "ELU",
     "BatchNorm",
     "Constant",
+    "Constraint",
     "Conv1x1",
     "Dense",
+    "DivisiveNorm",
     "Dropout",
     "Flatten",
     "Initial",
@@ -38,15 +41,20 @@ __all__ = [
     "NewAttribute",
     "Normal",
     "Orthogonal",
+    "Pad",
+    "Parseval",
     "Pointwise",
     "Pool",
     "ReLU",
     "Residual",
     "SignedRoot",
     "SoftThreshold",
+    "SpectralBound",
     "Standardise",
     "Symmetries",
+    "TightFrame",
     "apply",
+    "constrain",
     "draw_masks",
     "from_config",
     "hcnn",

@@ -12,6 +12,7 @@ from groupscat.checks import choice, integer
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.nn.layer import Layer, Lowering, channels, place
 from groupscat.plan.conv_ops import Rearrange, Reduce
+from groupscat.plan.nn_ops import Surround
 from groupscat.space import Axis, Space
 
 #: Attribute axes are v1, v2, …, in the order of the layers that made them.
@@ -102,6 +103,32 @@ class Pool(Layer):
         x = to.reshape(x, "windows", Space(tuple(cut)))
         op = Reduce((x,), to.register("y"), tuple(places), self.reduce, k ** len(base))
         return to.emit(op, Space(tuple(after)))
+
+
+@dataclass(frozen=True, repr=False)
+class Pad(Layer):
+    """``margin`` zeros at both ends of every base axis u1, u2, …
+
+    Before a convolution of 3 taps with padding="none" and a stride, it makes the filters sit on the first
+    sample, whatever the size, where those of a shortcut with the same stride and one tap sit too.
+    """
+
+    margin: int = 1
+
+    def __post_init__(self) -> None:
+        integer("margin", self.margin, 1)
+
+    def lower(self, to: Lowering, x: str) -> str:
+        space = to.space(x)
+        if not space.base:
+            raise ShapeError(f"Pad needs base axes, got {space}.")
+        margin, after = [(0, 0)] * len(space.axes), list(space.axes)
+        for at, axis in space.base.items():
+            margin[at] = (self.margin, self.margin)
+            after[at] = replace(
+                axis, size=axis.size + 2 * self.margin, start=axis.start - axis.step * self.margin
+            )
+        return to.emit(Surround((x,), to.register("y"), tuple(margin)), Space(tuple(after)))
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,11 +10,12 @@ from groupscat.convolution.group_layer import GroupConvSpec, GroupPoolSpec, Lift
 from groupscat.convolution.layer import ConvNdSpec
 from groupscat.errors import ArgumentError
 from groupscat.nn.adapt import Convolution, FrontEnd
-from groupscat.nn.axes import Flatten, Mean, NewAttribute, Pool
+from groupscat.nn.axes import Flatten, Mean, NewAttribute, Pad, Pool
+from groupscat.nn.constraint import Parseval, SpectralBound
 from groupscat.nn.layer import Layer
-from groupscat.nn.linear import Conv1x1, Dense
+from groupscat.nn.linear import Conv1x1, Dense, TightFrame
 from groupscat.nn.network import Network
-from groupscat.nn.normalise import BatchNorm, Dropout, Standardise
+from groupscat.nn.normalise import BatchNorm, DivisiveNorm, Dropout, Standardise
 from groupscat.nn.pointwise import ELU, Modulus, ReLU, SignedRoot, SoftThreshold
 from groupscat.nn.residual import Residual
 from groupscat.scattering.operator import Operator
@@ -23,16 +24,17 @@ from groupscat.space import Axis
 L = TypeVar("L", bound=type[Layer])
 _SPECS = (ConvNdSpec, LiftSpec, GroupConvSpec, GroupPoolSpec)
 _LAYERS = (
-    Network, BatchNorm, Conv1x1, Dense, Dropout, ELU, Flatten, Mean, Modulus, NewAttribute, Pool, ReLU,
-    Residual, SignedRoot, SoftThreshold, Standardise,
+    Network, BatchNorm, Conv1x1, Dense, DivisiveNorm, Dropout, ELU, Flatten, Mean, Modulus, NewAttribute, Pad,
+    Pool, ReLU, Residual, SignedRoot, SoftThreshold, Standardise, TightFrame,
 )  # fmt: skip
+_CONSTRAINTS = (Parseval, SpectralBound)
 _OPERATORS = (
     scattering.HarmonicScattering3D, scattering.RotoTranslationScattering2D,
     scattering.ScaleRotationTranslationScattering2D, scattering.Scattering, scattering.Scattering1D,
     scattering.Scattering2D, scattering.Scattering3D, scattering.TimeFrequencyScattering,
 )  # fmt: skip
 #: What may be made from a file, by the name of the class.
-_KNOWN: dict[str, Any] = {cls.__name__: cls for cls in (*_SPECS, *_LAYERS, *_OPERATORS, Axis)}
+_KNOWN: dict[str, Any] = {cls.__name__: cls for cls in (*_SPECS, *_LAYERS, *_CONSTRAINTS, *_OPERATORS, Axis)}
 
 
 def register(cls: L) -> L:
@@ -69,7 +71,7 @@ def to_config(value: Any) -> Any:
 
     >>> from groupscat.nn import Dense, Network
     >>> to_config(Network([Dense(3)], (8,)))["layers"]
-    [{'class': 'Dense', 'features': 3, 'bias': True}]
+    [{'class': 'Dense', 'features': 3, 'bias': True, 'constraint': None}]
     """
     if isinstance(value, tuple | list):
         return [to_config(v) for v in value]

@@ -25,6 +25,7 @@ def init(
     """The first parameters and the first state of a network, NumPy arrays by name.
 
     Filters are He normal, the last matrix normal of deviation 1/√n, biases 0; each layer says so itself.
+    Constraints on them hold from the start.
 
     Parameters
     ----------
@@ -42,7 +43,47 @@ def init(
         {name: start[name].draw(shape, rng).astype(dtype) for name, shape in shapes.items()}
         for shapes in (network.parameters, network.state)
     )
-    return parameters, state
+    return constrain(network, parameters), state
+
+
+def constrain(network: Network, parameters: Mapping[str, Array]) -> Arrays:
+    """The parameters after one step of every constraint of a network: for after each step of an optimiser.
+
+    An array is a matrix from all its axes but the first, to the first. Nothing is changed and no value is
+    looked at: ``jax.jit`` and ``tf.function`` compile it. Gradients are best switched off around it.
+
+    Parameters
+    ----------
+    parameters : arrays by name, of any one framework; those without a constraint come back as they are.
+
+    Raises
+    ------
+    ArgumentError : one that has a constraint is missing. ShapeError : it has another shape.
+    DtypeError, DeviceError : they do not fit together.
+
+    >>> import numpy as np
+    >>> from groupscat.nn import Dense, Network, SpectralBound
+    >>> network = Network([Dense(2, bias=False, constraint=SpectralBound())], (2,))
+    >>> constrain(network, {"0.weight": np.array([[0.0, 4.0], [0.0, 0.0]])})["0.weight"].tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+    constraints = network.constraints
+    missing = sorted(set(constraints) - set(parameters))
+    if missing:
+        raise ArgumentError(f"parameters: missing {missing}, for {network!r}. groupscat.nn.init makes them.")
+    new = dict(parameters)
+    for name, constraint in constraints.items():
+        w, shape = parameters[name], network.parameters[name]
+        backend = same_framework(w)
+        if tuple(backend.shape(w)) != shape:
+            raise ShapeError(
+                f"{name!r} of the parameters has shape {tuple(backend.shape(w))}; expected {shape}."
+            )
+        kept = backend.dtype(w)
+        with backend.scope(w):
+            matrix = backend.reshape(backend.cast(w, PRECISION[kept]), (shape[0], -1))
+            new[name] = backend.cast(backend.reshape(constraint(backend, matrix), shape), kept)
+    return new
 
 
 def draw_masks(
@@ -133,7 +174,7 @@ def _checked(
             f"x has shape {shape}; expected (batch, {', '.join(map(str, network.input_shape))}), for "
             f"{network!r}. Add the batch, x[None], or build the network for another input_shape."
         )
-    if lowered.plan.outputs[1:] and shape[0] == 0:
+    if lowered.plan.outputs[1:] and isinstance(shape[0], int) and shape[0] == 0:
         raise ShapeError(f"x has shape {shape}: an empty batch has no statistics to train with.")
     kinds = (
         ("parameters", parameters, network.parameters, "groupscat.nn.init makes them."),

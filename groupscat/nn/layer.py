@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 
 from groupscat.checks import integer
 from groupscat.errors import ArgumentError, ShapeError
+from groupscat.nn.constraint import Constraint
 from groupscat.nn.initial import Initial
 from groupscat.plan.conv_ops import Rearrange
 from groupscat.plan.convnd import space_of
@@ -65,15 +66,16 @@ class Row:
 class Lowering:
     """A plan in the making, seen by the layer at ``name``: the names of all it adds begin so.
 
-    ``initial``: how parameters and state start. ``updates``: the registers of the new values of the state.
-    ``masks``: the share of ones in each. ``rows``: the layers that are done. ``trail``: those that are not,
-    each inside of the one before, and the space that it is on.
+    ``initial``: how parameters and state start. ``constraints``: what parameters are held to. ``updates``:
+    the registers of the new values of the state. ``masks``: the share of ones in each. ``rows``: the layers
+    that are done. ``trail``: those that are not, each inside of the one before, and the space that it is on.
     """
 
     training: bool
     b: PlanBuilder = field(default_factory=PlanBuilder)
     name: str = ""
     initial: dict[str, Initial] = field(default_factory=dict)
+    constraints: dict[str, Constraint] = field(default_factory=dict)
     updates: list[str] = field(default_factory=list)
     masks: dict[str, float] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -95,8 +97,14 @@ class Lowering:
         """Where a register lives: channels first."""
         return self.b.registers[x].space
 
-    def parameter(self, name: str, shape: tuple[int, ...], initial: Initial) -> str:
-        return self._kept(self.b.parameter(f"{self.name}.{name}", space_of(*shape)), initial)
+    def parameter(
+        self, name: str, shape: tuple[int, ...], initial: Initial, constraint: Constraint | None = None
+    ) -> str:
+        name = self.b.parameter(f"{self.name}.{name}", space_of(*shape))
+        if constraint is not None:
+            self.constraints[name] = constraint
+            initial = constraint.start(initial)
+        return self._kept(name, initial)
 
     def state(self, name: str, shape: tuple[int, ...], initial: Initial) -> str:
         return self._kept(self.b.changing(f"{self.name}.{name}", space_of(*shape)), initial)

@@ -11,6 +11,7 @@ from typing import Any
 from groupscat.checks import integer
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.nn.adapt import as_layers
+from groupscat.nn.constraint import Constraint
 from groupscat.nn.initial import Initial
 from groupscat.nn.layer import Lowering, Row, channels, checked_axes
 from groupscat.plan.paths import Paths
@@ -24,6 +25,7 @@ class Lowered:
 
     plan: Plan
     initial: dict[str, Initial]
+    constraints: dict[str, Constraint]
     masks: dict[str, float]
     rows: tuple[Row, ...]
 
@@ -50,6 +52,7 @@ class Network:
     input_space, output_space : where input and output live.
     parameters, state, masks : shapes by name: "0.weight" is the weight of layer 0, "3.body.1.bias" the bias
         of layer 1 in the body of the residual block 3. Masks without their batch.
+    constraints : what some of the parameters are held to.
 
     ``print(network)`` shows the layers, their outputs and the numbers of their parameters.
 
@@ -111,11 +114,16 @@ class Network:
             name, layer, space = to.trail[-1]
             raise type(error)(f"Layer {name}, {layer!r}, does not fit on {space}. {error}") from error
         plan = to.b.build([(name, ()) for name in (y, *to.updates)], Paths(()))
-        return Lowered(plan, to.initial, to.masks, tuple(to.rows))
+        return Lowered(plan, to.initial, to.constraints, to.masks, tuple(to.rows))
 
     @cached_property
     def parameters(self) -> dict[str, tuple[int, ...]]:
         return self._shapes(self.inference.plan, self.inference.plan.parameters)
+
+    @property
+    def constraints(self) -> dict[str, Constraint]:
+        """What parameters are held to, by their names: :func:`groupscat.nn.constrain` does it."""
+        return dict(self.inference.constraints)
 
     @cached_property
     def state(self) -> dict[str, tuple[int, ...]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from groupscat.checks import positive
+from groupscat.checks import integer, positive
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.nn.initial import Constant
 from groupscat.nn.layer import Layer, Lowering
@@ -15,6 +15,7 @@ from groupscat.plan.nn_ops import (
     CentreScale,
     ChannelMean,
     ChannelVariance,
+    DivideByNeighbours,
     MovingAverage,
     Multiply,
     Normalise,
@@ -106,6 +107,62 @@ class BatchNorm(Layer):
                 average = MovingAverage((before, now), f"{before}.new", self.momentum)
                 to.updates.append(to.emit(average, numbers, batched=False))
         return to.emit(Normalise((x, mean, variance, *affine), to.register("y"), self.eps), space)
+
+
+@dataclass(frozen=True, repr=False)
+class DivisiveNorm(Layer):
+    """x / (constant + scale · Σ x²)^exponent, summed over the neighbours in space and among channels.
+
+    By default the sum is over all channels at the same point: x / ‖x(u, ·)‖, ℓ² normalisation. Where there is
+    an axis of group elements or of attributes, each of its places is on its own.
+
+    Parameters
+    ----------
+    window : samples along every base axis u1, u2, …, an odd number, centred; signals are 0 outside.
+    channels : channels c − channels//2 … c + channels//2, an odd number; None: all.
+    constant : > 0, so that 0 / 0 does not happen. scale, exponent : > 0.
+
+    Source: Carandini & Heeger 2012, "Normalization as a canonical neural computation", eq. 10; over channels:
+    Krizhevsky, Sutskever, Hinton 2012, section 3.3, DivisiveNorm(channels=5, constant=2, scale=1e-4,
+    exponent=0.75); in space: Jarrett, Kavukcuoglu, Ranzato, LeCun 2009; ℓ²: Zarka, Guth, Mallat 2021.
+
+    >>> import numpy as np
+    >>> from groupscat.nn import Network, apply
+    >>> network = Network([DivisiveNorm()], (2, 1))
+    >>> apply(network, {}, {}, np.array([[[3.0], [4.0]]]))[0].round(9).tolist()
+    [[[0.6], [0.8]]]
+    """
+
+    window: int = 1
+    channels: int | None = None
+    constant: float = 1e-12
+    scale: float = 1.0
+    exponent: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("window", "channels"):
+            value = getattr(self, name)
+            if value is not None and integer(name, value, 1) % 2 == 0:
+                raise ArgumentError(
+                    f"{name}={value}: expected an odd number, so that the window has a centre."
+                )
+        for name in ("constant", "scale", "exponent"):
+            positive(name, getattr(self, name))
+
+    def lower(self, to: Lowering, x: str) -> str:
+        space = to.space(x)
+        windows: list[int | None] = [1] * len(space.axes)
+        windows[0] = self.channels
+        if self.window != 1 and not space.base:
+            raise ShapeError(
+                f"window={self.window} needs base axes, got {space}. Leave it out: channels alone."
+            )
+        for axis in space.base:
+            windows[axis] = self.window
+        op = DivideByNeighbours(
+            (x,), to.register("y"), tuple(windows), self.constant, self.scale, self.exponent
+        )
+        return to.emit(op, space)
 
 
 @dataclass(frozen=True, repr=False)

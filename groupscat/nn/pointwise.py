@@ -26,9 +26,10 @@ class Pointwise(Layer):
 
 @dataclass(frozen=True, repr=False)
 class ReLU(Pointwise):
-    """max(x, 0), on the first ⌊fraction · C⌋ of C channels; the others pass.
+    """max(x − threshold, 0), on the first ⌊fraction · C⌋ of C channels; the others pass.
 
-    Source: Oyallon 2017, "Building a regular decision boundary with deep networks".
+    Source: Oyallon 2017, "Building a regular decision boundary with deep networks"; with a threshold: Zarka,
+    Guth, Mallat 2021, "Separation and concentration in deep networks".
 
     >>> import numpy as np
     >>> from groupscat.backend import get_backend
@@ -37,8 +38,11 @@ class ReLU(Pointwise):
     """
 
     fraction: float = 1.0
+    threshold: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.threshold < math.inf:
+            raise ArgumentError(f"threshold={self.threshold!r}: expected a number ≥ 0.")
         if not 0 <= self.fraction <= 1:
             raise ArgumentError(f"fraction={self.fraction!r}: expected a number between 0 and 1.")
 
@@ -47,8 +51,11 @@ class ReLU(Pointwise):
         # A decimal fraction of the channels is meant exactly: ⌊.29 · 100⌋ is 29.
         count = math.floor(self.fraction * channels + 1e-9)
         if count in (0, channels):
-            return xp.relu(x) if count else x
-        return xp.concat([xp.relu(x[:, :count, ...]), x[:, count:, ...]], 1)
+            return self._above(xp, x) if count else x
+        return xp.concat([self._above(xp, x[:, :count, ...]), x[:, count:, ...]], 1)
+
+    def _above(self, xp: Backend, x: Array) -> Array:
+        return xp.relu(x - self.threshold if self.threshold else x)
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,9 +71,7 @@ class ELU(Pointwise):
         positive("alpha", self.alpha)
 
     def __call__(self, xp: Backend, x: Array) -> Array:
-        # The exponent is never positive: e^x of large x would overflow, and its gradient with it.
-        below = xp.relu(x * -1.0) * -1.0
-        return xp.relu(x) + (xp.exp(below) - 1.0) * self.alpha
+        return xp.elu(x, self.alpha)
 
 
 @dataclass(frozen=True, repr=False)

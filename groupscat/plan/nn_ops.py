@@ -137,11 +137,58 @@ class MatrixVector(Op):
 
 @dataclass(frozen=True)
 class MixChannels(Op):
-    """(B, C, P) → (B, O, P) by the matrix srcs[1] (O, C)."""
+    """(B, C, P) → (B, O, P) by the matrix srcs[1] (O, C); ``transposed``: it is (C, O)."""
+
+    transposed: bool = False
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         x, w = args
-        return xp.matmul(w, x)
+        return xp.matmul(xp.moveaxis(w, 0, 1) if self.transposed else w, x)
+
+
+@dataclass(frozen=True)
+class DivideByNeighbours(Op):
+    """x / (constant + scale · Σ x²)^exponent, summed over a window of every axis but the batch.
+
+    ``windows``: how many samples each window has, an odd number, centred, with zeros outside of the axis;
+    None: the whole axis.
+    """
+
+    windows: tuple[int | None, ...]
+    constant: float
+    scale: float
+    exponent: float
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        (x,) = args
+        total = x * x
+        for axis, window in zip(range(-len(self.windows), 0), self.windows, strict=True):
+            if window != 1:
+                total = _summed(xp, total, axis, window)
+        return x * xp.power(total * self.scale + self.constant, -self.exponent)
+
+
+def _summed(xp: Backend, x: Array, axis: int, window: int | None) -> Array:
+    """Sums over a window of one (negative) axis."""
+    shape = list(xp.shape(x))
+    size, shape[axis] = shape[axis], 1
+    if window is None:
+        return xp.reshape(xp.sum(x, (axis,)), (-1, *shape[1:]))
+    reach = min(window // 2, size - 1)
+    x = xp.surround(x, ((reach, reach), *((0, 0),) * (-1 - axis)))
+    rest = (slice(None),) * (-1 - axis)
+    parts = [x[(..., slice(t, t + size), *rest)] for t in range(2 * reach + 1)]
+    return sum(parts[1:], parts[0])
+
+
+@dataclass(frozen=True)
+class Surround(Op):
+    """Zeros (before, after) around the trailing axes."""
+
+    margin: tuple[tuple[int, int], ...]
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return xp.surround(args[0], self.margin)
 
 
 def _per_channel(xp: Backend, numbers: Array, x: Array) -> Array:
