@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from groupscat.data.source import printable
@@ -77,9 +78,10 @@ class _Archive:
             )
         return np.asarray(self._do(lambda archive: archive[key], f"{key} of "))
 
-    def _do(self, get: Any, what: str = "") -> Any:
+    def _do(self, get: Callable[[Any], Any], what: str = "") -> Any:
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
+            # Opened here: where numpy.load fails it leaves a file open.
+            with open(self.path, "rb") as file, NpzFile(file, allow_pickle=False) as archive:
                 return get(archive)
         except DAMAGED as error:
             raise DataError(f"Cannot read {what}{self.name}: {reason(error)}.") from error
@@ -99,25 +101,23 @@ def read_npz(path: Path, split: str, key: str | None = None, label: str | None =
         if found is not None:
             named.setdefault(found, []).append(name)
     holds = ", ".join(archive.keys) or "no arrays"
-    alone = not any(of_split for of_split, _ in named)
-    wanted = {(split, "signals"): key, (split, "labels"): label}
+    given = {(split, "signals"): key, (split, "labels"): label}
     parts: dict[str, Part] = {}
     for name in SPLITS:
-        keys = {}
+        keys = []
         for what, option in (("signals", "key"), ("labels", "label")):
-            options = named.get((name, what)) or (
-                named.get(("", what), []) if alone or name == "train" else []
-            )
-            chosen = wanted.get((name, what))
+            # What no split is told of is there to train on.
+            options = named.get((name, what)) or (named.get(("", what), []) if name == "train" else [])
+            chosen = given.get((name, what))
             if chosen is None and len(options) > 1:
                 raise DataError(
                     f"{archive.name} holds {holds}; are the {what} {' or '.join(options)}? Pass {option}=."
                 )
-            keys[what] = chosen or (options[0] if options else "")
-        told = alone and (name == "train" or (name == split and key is not None and label is not None))
-        if all(keys.values()) and (told or not alone):
-            parts[name] = _part(archive, keys)
-    if parts.keys() == {"train"} and alone and TEST_ROWS in archive.keys and key is None:
+            keys.append(chosen or next(iter(options), None))
+        signals, labels = keys
+        if signals is not None and labels is not None:
+            parts[name] = _part(archive, signals, labels)
+    if parts.keys() == {"train"} and TEST_ROWS in archive.keys and key is None:
         parts = _by_rows(archive, parts["train"])
     if not parts:
         raise DataError(
@@ -131,8 +131,7 @@ def read_npz(path: Path, split: str, key: str | None = None, label: str | None =
     return Content(path.name, parts, holds, classes)
 
 
-def _part(archive: _Archive, keys: Mapping[str, str]) -> Part:
-    signals, labels = keys["signals"], keys["labels"]
+def _part(archive: _Archive, signals: str, labels: str) -> Part:
     return Part(lambda: channels_first(archive.read(signals)), lambda: archive.read(labels))
 
 

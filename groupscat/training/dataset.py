@@ -108,13 +108,15 @@ class Dataset:
         wanted = np.dtype(dtype)
         if wanted.kind != "f":
             raise DtypeError(f"dtype={dtype!r}: expected floating point, such as 'float32'.")
-        values = self.x[rows if isinstance(rows, slice) else np.asarray(rows, dtype=np.int64)]
-        scaled: NDArray[Any] = np.multiply(values, wanted.type(self.scale), dtype=wanted, casting="unsafe")
+        where = rows if isinstance(rows, slice) else self._positions(rows)
+        scaled: NDArray[Any] = np.multiply(
+            self.x[where], wanted.type(self.scale), dtype=wanted, casting="unsafe"
+        )
         return scaled
 
     def subset(self, rows: ArrayLike) -> Dataset:
         """The signals at ``rows`` (integers or booleans) alone; the classes stay."""
-        wanted = np.arange(len(self))[np.asarray(rows)]
+        wanted = self._positions(rows)
         if not len(wanted):
             raise ArgumentError(f"There are no rows in this subset of {self.name}.")
         return replace(self, x=self.x.take(wanted, axis=0), y=self.y[wanted])
@@ -238,6 +240,20 @@ class Dataset:
             for line in self.x.fingerprint():
                 digest.update(f"{line}\n".encode())
         return digest.hexdigest()
+
+    def _positions(self, rows: ArrayLike) -> NDArray[np.int64]:
+        wanted = np.asarray(rows)
+        if wanted.dtype.kind == "b" and wanted.shape == self.y.shape:
+            return np.flatnonzero(wanted)
+        if wanted.ndim != 1 or (wanted.size and wanted.dtype.kind not in "iu"):
+            raise DtypeError(
+                f"rows are {wanted.dtype}, {wanted.shape}; expected integers, or {len(self)} booleans."
+            )
+        wanted = wanted.astype(np.int64)
+        outside = wanted[(wanted < 0) | (wanted >= len(self))]
+        if len(outside):
+            raise ArgumentError(f"row {outside[0]}: {self.name} has rows 0 to {len(self) - 1}.")
+        return wanted
 
     def _blocks(self) -> Iterator[slice]:
         step = max(1, BLOCK // math.prod(self.shape))

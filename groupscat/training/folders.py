@@ -32,7 +32,7 @@ def read_folders(
     """
     below = _subfolders(folder)
     splits = {split: path for split, words in SPLITS.items() for path in below if path.name.lower() in words}
-    if "train" not in splits:  # a class may be called "test"
+    if not ("train" in splits and _subfolders(splits["train"])):  # these too may be names of classes
         splits = {"train": folder}
     parts = {}
     for split, path in splits.items():
@@ -47,7 +47,10 @@ def _images(folder: Path) -> list[Found]:
     classes = _subfolders(folder)
     if not classes:
         raise DataError(f"{printable(folder)} has no class folders: expected {folder.name}/CLASS/IMAGE.")
-    found = search(folder)["images"]
+    try:
+        found = search(folder)["images"]
+    except DataError as error:
+        raise DataError(f"{error} Expected {folder.name}/CLASS/IMAGE.") from error
     stray = [item.path for item in found if not item.folder]
     if stray:
         raise DataError(

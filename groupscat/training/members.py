@@ -81,12 +81,12 @@ def of_tar(path: Path, wanted: Callable[[str], bool]) -> Members:
             for info in archive:  # in order: going back in a compressed file is expensive
                 name = PurePosixPath(info.name).name
                 if info.isfile() and wanted(name):
-                    last = name
+                    last = f"{name}, of {info.size} bytes"
                     file = archive.extractfile(info)
                     contents[name] = b"" if file is None else file.read()
     except DAMAGED as error:
         size = path.stat().st_size
         raise DataError(
-            f"Cannot read {printable(path)} ({size} bytes) beyond {last}: {reason(error)}."
+            f"Cannot read {printable(path)} ({size} bytes), at {last}: {reason(error)}."
         ) from error
     return Members(path.name, {name: partial(bytes, data) for name, data in contents.items()})

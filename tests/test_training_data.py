@@ -1,0 +1,1042 @@
+"""Data to train on: every format is written here as its page describes it, and read back."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import math
+import os
+import pickle
+import struct
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groupscat.errors import ArgumentError, DataError, DtypeError, ShapeError
+from groupscat.training import Augment, Dataset, dataset_splits, decode, open_dataset, plain_pickle
+from groupscat.training import augment as augment_module
+from groupscat.training.philox import philox
+from groupscat.training.plain_pickle import read_plain
+
+
+def images(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def labels(count: int, classes: int) -> np.ndarray:
+    return np.arange(count) % classes
+
+
+@pytest.fixture
+def data() -> Dataset:
+    return Dataset(images(60, 3, 6, 5), labels(60, 3), ("a", "b", "c"), 1 / 255, "sample")
+
+
+class TestDataset:
+    def test_batches_are_scaled_rows(self, data):
+        for dtype, tolerance in (("float32", 1e-6), ("float64", 1e-15)):
+            batch = data.batch([5, 0, 59], dtype)
+            assert batch.dtype == dtype
+            np.testing.assert_allclose(batch, data.x[[5, 0, 59]] / 255, rtol=tolerance)
+        np.testing.assert_array_equal(data.batch(slice(3, 5)), data.batch([3, 4]))
+        np.testing.assert_array_equal(data.batch(data.y == 1), data.batch(np.flatnonzero(data.y == 1)))
+        assert data.batch([]).shape == (0, 3, 6, 5)
+        assert len(data) == 60
+        assert data.shape == (3, 6, 5)
+
+    @pytest.mark.parametrize("rows", [[60], [-1], [0, 99]])
+    def test_rows_outside(self, data, rows):
+        with pytest.raises(ArgumentError, match="rows 0 to 59"):
+            data.batch(rows)
+
+    @pytest.mark.parametrize("rows", [[0.5], [True, False], [[0]], 3])
+    def test_rows_that_are_none(self, data, rows):
+        with pytest.raises(DtypeError, match="expected integers, or 60 booleans"):
+            data.batch(rows)
+
+    def test_batch_of_integers(self, data):
+        with pytest.raises(DtypeError, match="expected floating point"):
+            data.batch([0], "uint8")
+
+    def test_subset_keeps_signals_with_their_labels(self, data):
+        for rows in ([7, 3], data.y == 2):
+            some = data.subset(rows)
+            np.testing.assert_array_equal(some.x, data.x[rows])
+            np.testing.assert_array_equal(some.y, data.y[rows])
+            assert some.classes == data.classes
+        with pytest.raises(ArgumentError, match="no rows"):
+            data.subset([])
+
+    def test_per_class(self, data):
+        some = data.per_class(4, seed=1)
+        assert np.bincount(some.y).tolist() == [4, 4, 4]
+        rows = [next(k for k in range(60) if np.array_equal(data.x[k], x)) for x in some.x]
+        assert rows == sorted(set(rows))
+        np.testing.assert_array_equal(data.y[rows], some.y)
+        np.testing.assert_array_equal(data.per_class(4, seed=1).x, some.x)
+        assert not np.array_equal(data.per_class(4, seed=2).x, some.x)
+        with pytest.raises(ArgumentError, match=r"count=21: the class 'a' of sample has 20"):
+            data.per_class(21, seed=0)
+
+    def test_split_is_stratified_and_complete(self, data):
+        rest, held = data.split(0.2, seed=3)
+        assert np.bincount(held.y).tolist() == [4, 4, 4]
+        assert np.bincount(rest.y).tolist() == [16, 16, 16]
+        both = {x.tobytes() for x in rest.x} | {x.tobytes() for x in held.x}
+        assert both == {x.tobytes() for x in data.x}
+        np.testing.assert_array_equal(data.split(0.2, seed=3)[1].x, held.x)
+
+    @pytest.mark.parametrize("fraction", [0, 1, -0.5, math.nan, 0.001])
+    def test_split_by_no_fraction(self, data, fraction):
+        with pytest.raises(ArgumentError, match="fraction="):
+            data.split(fraction, seed=0)
+
+    def test_statistics_are_those_of_all_values_at_once(self, data, monkeypatch):
+        from groupscat.training import dataset
+
+        whole = np.moveaxis(data.x / 255, 1, 0).reshape(3, -1)
+        for block in (1, 7 * 90, 1 << 20):
+            monkeypatch.setattr(dataset, "BLOCK", block)
+            mean, deviation = data.statistics()
+            np.testing.assert_allclose(mean, whole.mean(1), rtol=1e-13)
+            np.testing.assert_allclose(deviation, whole.std(1), rtol=1e-13)
+
+    def test_statistics_of_values_far_from_zero(self):
+        """Where a difference of sums of squares would have no digit left."""
+        x = 1e9 + np.random.default_rng(0).normal(size=(50, 1, 8))
+        mean, deviation = Dataset(x, labels(50, 2), ("a", "b")).statistics()
+        np.testing.assert_allclose(mean, x.mean(), rtol=1e-15)
+        np.testing.assert_allclose(deviation, (x - x.mean()).std(), rtol=1e-6)
+
+    def test_fingerprint_changes_with_everything(self, data):
+        def made(**changes):
+            given = {"x": data.x, "y": data.y, "classes": data.classes, "scale": 1 / 255} | changes
+            return Dataset(**given).fingerprint
+
+        pixel = data.x.copy()
+        pixel[-1, -1, -1, -1] ^= 1
+        others = [
+            made(x=pixel),
+            made(x=data.x.astype("float32")),
+            made(x=data.x.reshape(60, 3, 5, 6)),
+            made(y=data.y[::-1]),
+            made(classes=("a", "b", "d")),
+            made(scale=1.0),
+        ]
+        assert made() == data.fingerprint  # whatever it is called
+        assert len({data.fingerprint, *others}) == 7
+        view = np.asfortranarray(data.x)
+        assert made(x=view) == data.fingerprint
+
+    def test_resized_means_areas(self, data):
+        pytest.importorskip("PIL")
+        half = data.resized(3, 5, "area")
+        mean = data.x.reshape(60, 3, 3, 2, 5).astype(float).mean(3)
+        assert half.x.dtype == np.uint8
+        assert np.abs(half.x - mean).max() <= 0.5
+        whole = Dataset(data.x.astype(np.float64), data.y, data.classes).resized(3, 5, "area")
+        assert whole.x.dtype == np.float32
+        np.testing.assert_allclose(whole.x, mean, rtol=1e-6)
+
+    def test_resized_bicubic_is_that_of_image_files(self, data, tmp_path):
+        Image = pytest.importorskip("PIL.Image")
+        from groupscat.data.images import Look, load_image
+
+        path = tmp_path / "x.png"
+        Image.fromarray(np.moveaxis(data.x[0], 0, -1)).save(path)
+        expected = load_image(path, Look("rgb", shape=(9, 4)), "float64") * 255
+        np.testing.assert_allclose(data.resized(9, 4).x[0], expected, atol=1e-9)
+        assert data.resized(6, 5) is data
+
+    def test_resized_needs_images(self):
+        with pytest.raises(ShapeError, match=r"images are \(channels, H, W\)"):
+            Dataset(np.zeros((4, 1, 8)), labels(4, 2), ("a", "b")).resized(2, 2)
+
+    def test_matched(self, data):
+        other = data.matched(("c", "x", "a", "b"))
+        np.testing.assert_array_equal(
+            np.array(["c", "x", "a", "b"])[other.y], np.array(["a", "b", "c"])[data.y]
+        )
+        with pytest.raises(DataError, match="'b', which is none of 'a', 'c'"):
+            data.matched(("a", "c"))
+
+    @pytest.mark.parametrize(
+        ("changes", "error", "message"),
+        [
+            ({"y": labels(59, 3)}, ShapeError, r"y \(59,\)"),
+            ({"y": labels(60, 4)}, DataError, "first 3 at row 3: there are 3 classes, 0 to 2"),
+            ({"y": labels(60, 3) - 1}, DataError, "first -1 at row 0"),
+            ({"y": labels(60, 3).astype(float)}, DtypeError, "expected integers"),
+            ({"y": np.eye(3, dtype=int)[labels(60, 3)]}, ShapeError, "expected"),
+            ({"classes": ("a",), "y": np.zeros(60, int)}, DataError, "at least two"),
+            ({"scale": 0.0}, ArgumentError, "positive"),
+            ({"x": np.zeros((60, 4), complex)}, DtypeError, "expected real numbers"),
+            ({"x": np.zeros((60, 0, 4))}, ShapeError, "empty"),
+            ({"x": np.zeros(60)}, ShapeError, "expected"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, data, changes, error, message):
+        given = {"x": data.x, "y": data.y, "classes": data.classes} | changes
+        with pytest.raises(error, match=message):
+            Dataset(**given)
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+    def test_not_finite(self, value, monkeypatch):
+        from groupscat.training import dataset
+
+        monkeypatch.setattr(dataset, "BLOCK", 40)
+        x = np.zeros((30, 2, 8), np.float32)
+        x[17, 1, 3] = value
+        with pytest.raises(DataError, match="first in row 17"):
+            Dataset(x, labels(30, 2), ("a", "b"))
+
+
+class TestNpz:
+    X, Y = images(12, 7, 6, 3), labels(12, 3)
+
+    def save(self, folder: Path, compressed: bool = False, **arrays) -> Path:
+        (np.savez_compressed if compressed else np.savez)(folder / "data.npz", **arrays)
+        return folder / "data.npz"
+
+    @pytest.mark.parametrize("compressed", [False, True])
+    @pytest.mark.parametrize(
+        "names",
+        [
+            ("x_train", "y_train", "x_test", "y_test"),
+            ("train_x", "train_y", "test_x", "test_y"),
+            ("train_images", "train_labels", "test_images", "test_labels"),
+            ("X-Train", "Target-Train", "X-Test", "Target-Test"),
+            ("images", "labels", "test_images", "test_labels"),
+        ],
+    )
+    def test_splits(self, tmp_path, names, compressed):
+        arrays = dict(zip(names, (self.X, self.Y[:, None], self.X[:5], self.Y[:5]), strict=True))
+        path = self.save(tmp_path, compressed, **arrays)
+        assert dataset_splits(path) == ("train", "test")
+        train, test = open_dataset(path), open_dataset(path, "test")
+        np.testing.assert_array_equal(train.x, np.moveaxis(self.X, -1, 1))
+        np.testing.assert_array_equal(test.x, np.moveaxis(self.X[:5], -1, 1))
+        np.testing.assert_array_equal(train.y, self.Y)
+        np.testing.assert_array_equal(test.y, self.Y[:5])
+        assert train.classes == test.classes == ("0", "1", "2")
+        assert train.scale == 1 / 255
+
+    def test_validation_split(self, tmp_path):
+        path = self.save(
+            tmp_path, train_x=self.X, train_y=self.Y, val_images=self.X[:3], val_labels=self.Y[:3]
+        )
+        assert len(open_dataset(path, "val")) == 3
+
+    @pytest.mark.parametrize("names", [("x", "y"), ("images", "labels"), ("data", "target")])
+    def test_one_split(self, tmp_path, names):
+        path = self.save(tmp_path, **dict(zip(names, (self.X, self.Y), strict=True)))
+        assert len(open_dataset(path)) == 12
+        with pytest.raises(ArgumentError, match=f"split='test'.*holds {names[0]}, {names[1]}"):
+            open_dataset(path, "test")
+
+    def test_marked_rows(self, tmp_path):
+        marks = np.arange(12) % 4 == 0
+        path = self.save(tmp_path, x=self.X, y=self.Y, is_test=marks)
+        train, test = open_dataset(path), open_dataset(path, "test")
+        np.testing.assert_array_equal(train.x, np.moveaxis(self.X[~marks], -1, 1))
+        np.testing.assert_array_equal(test.y, self.Y[marks])
+        with pytest.raises(DataError, match="expected one boolean per signal"):
+            open_dataset(self.save(tmp_path, x=self.X, y=self.Y, is_test=marks[:-1]))
+
+    def test_named_arrays(self, tmp_path):
+        path = self.save(tmp_path, a=self.X, b=self.Y, c=self.X[::-1], d=self.Y[::-1])
+        with pytest.raises(DataError, match=r"holds a, b, c, d; expected .*key= and label="):
+            open_dataset(path)
+        np.testing.assert_array_equal(open_dataset(path, key="a", label="b").y, self.Y)
+        np.testing.assert_array_equal(open_dataset(path, "test", key="c", label="d").y, self.Y[::-1])
+        with pytest.raises(DataError, match="no array 'e'; it holds a, b, c, d"):
+            open_dataset(path, key="a", label="e")
+
+    def test_ambiguous_arrays(self, tmp_path):
+        path = self.save(tmp_path, x=self.X, features=self.X, y=self.Y)
+        with pytest.raises(DataError, match="are the signals x or features"):
+            open_dataset(path)
+        assert len(open_dataset(path, key="x")) == 12
+
+    @pytest.mark.parametrize(
+        ("stored", "read"),
+        [
+            ((12, 7, 6, 3), (3, 7, 6)),
+            ((12, 3, 7, 6), (3, 7, 6)),
+            ((12, 3, 7, 3), (3, 7, 3)),
+            ((12, 7, 6, 1), (1, 7, 6)),
+            ((12, 7, 6), (1, 7, 6)),
+            ((12, 1, 50), (1, 50)),
+            ((12, 50, 2), (2, 50)),
+            ((12, 50), (50,)),
+            ((12, 81, 8, 8), (81, 8, 8)),
+            ((12, 5, 6, 7, 2), (2, 5, 6, 7)),
+        ],
+    )
+    def test_channels_come_first(self, tmp_path, stored, read):
+        assert open_dataset(self.save(tmp_path, x=images(*stored), y=self.Y)).shape == read
+
+    def test_types_of_values(self, tmp_path):
+        for dtype, scale in (
+            ("uint8", 1 / 255),
+            ("uint16", 1 / 65535),
+            ("int64", 1),
+            ("float32", 1),
+            ("?", 1),
+        ):
+            found = open_dataset(self.save(tmp_path, x=self.X.astype(dtype), y=self.Y))
+            assert found.scale == scale
+            assert found.x.dtype == dtype
+
+    def test_class_names(self, tmp_path):
+        names = ["ant", "bee", "cat"]
+        path = self.save(tmp_path, x=self.X, y=self.Y, class_names=names)
+        assert open_dataset(path).classes == ("ant", "bee", "cat")
+        with pytest.raises(DataError, match="hold 2, first at row 2; there are 2 classes"):
+            open_dataset(self.save(tmp_path, x=self.X, y=self.Y, class_names=names[:2]))
+        with pytest.raises(DataError, match="have nothing of 'dog', 'emu', out of 5"):
+            open_dataset(self.save(tmp_path, x=self.X, y=self.Y, class_names=[*names, "dog", "emu"]))
+
+    def test_labels_are_numbered_in_order(self, tmp_path):
+        found = open_dataset(self.save(tmp_path, x=self.X, y=self.Y * 5 + 1))
+        assert found.classes == ("1", "6", "11")
+        np.testing.assert_array_equal(found.y, self.Y)
+        found = open_dataset(self.save(tmp_path, x=self.X, y=np.array(["z", "k", "m"])[self.Y]))
+        assert found.classes == ("k", "m", "z")
+        np.testing.assert_array_equal(found.y, np.array([2, 0, 1])[self.Y])
+        found = open_dataset(self.save(tmp_path, x=self.X, y=self.Y.astype("float32")))
+        assert found.classes == ("0", "1", "2")
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            (Y[:-1], "12 signals, but 11 labels"),
+            (Y - 1, "hold -1, first at row 0; expected 0 or more"),
+            (Y + 0.5, "holds 0.5, which is no class"),
+            (np.where(Y == 1, np.nan, Y), "4 of 12 labels"),
+            (np.zeros(12, int), "1 class"),
+            (np.eye(3)[Y], r"one-hot"),
+            (Y.astype(complex), "type complex128"),
+            (np.array(3), "one per signal"),
+        ],
+    )
+    def test_labels_that_are_none(self, tmp_path, wrong, message):
+        with pytest.raises(DataError, match=message):
+            open_dataset(self.save(tmp_path, x=self.X, y=wrong))
+
+    def test_classes_of_the_test_split_are_those_of_training(self, tmp_path):
+        path = self.save(tmp_path, x_train=self.X, y_train=self.Y, x_test=self.X, y_test=self.Y + 1)
+        with pytest.raises(DataError, match=r"hold 3, which no training signal has \(they have 0, 1, 2\)"):
+            open_dataset(path, "test")
+        few = np.full(12, 2)
+        path = self.save(tmp_path, x_train=self.X, y_train=self.Y, x_test=self.X, y_test=few)
+        test = open_dataset(path, "test")
+        assert test.classes == ("0", "1", "2")
+        assert test.y.tolist() == [2] * 12
+
+    def test_resized(self, tmp_path):
+        pytest.importorskip("PIL")
+        path = self.save(tmp_path, x=self.X, y=self.Y)
+        np.testing.assert_array_equal(open_dataset(path, shape=(4, 5)).x, open_dataset(path).resized(4, 5).x)
+        with pytest.raises(ArgumentError, match="positive height and width"):
+            open_dataset(path, shape=(0, 5))
+
+    def test_python_objects_are_refused(self, tmp_path):
+        path = self.save(tmp_path, x=np.array([{}] * 12, dtype=object), y=self.Y)
+        with pytest.raises(DataError, match="allow_pickle=False"):
+            open_dataset(path)
+
+    def test_not_finite(self, tmp_path):
+        with pytest.raises(DataError, match="NaN or infinity, first in row 0"):
+            open_dataset(self.save(tmp_path, x=np.full((12, 1, 8), np.nan), y=self.Y))
+
+    def test_damaged_files(self, tmp_path):
+        path = self.save(tmp_path, x=self.X, y=self.Y)
+        whole = path.read_bytes()
+        for broken in (whole[:-40], whole[: len(whole) // 2], b"", b"no archive at all"):
+            path.write_bytes(broken)
+            with pytest.raises(DataError, match="Cannot read"):
+                open_dataset(path)
+        with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+            offset = archive.getinfo("x.npy").header_offset
+        spoilt = bytearray(whole)
+        spoilt[offset + 400] ^= 255
+        path.write_bytes(spoilt)
+        with pytest.raises(DataError, match="Cannot read x of"):
+            open_dataset(path)
+
+
+def idx(values: np.ndarray, code: int = 8) -> bytes:
+    head = bytes([0, 0, code, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
+    return head + values.astype(values.dtype.newbyteorder(">")).tobytes()
+
+
+MNIST = {
+    "train-images-idx3-ubyte": idx(images(20, 6, 5)),
+    "train-labels-idx1-ubyte": idx(labels(20, 4).astype(np.uint8)),
+    "t10k-images-idx3-ubyte": idx(images(8, 6, 5, seed=1)),
+    "t10k-labels-idx1-ubyte": idx(labels(8, 4).astype(np.uint8)),
+}
+
+
+def write(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+class TestMnist:
+    @pytest.mark.parametrize(
+        "rename",
+        [
+            lambda name: name,
+            lambda name: name + ".gz",
+            lambda name: name.replace("-idx", ".idx"),
+            lambda name: "emnist-letters-" + name.replace("t10k", "test") + ".gz",
+        ],
+    )
+    @pytest.mark.parametrize("below", ["", "raw"])
+    def test_all_names(self, tmp_path, rename, below):
+        pack = {n: gzip.compress(c) if rename(n).endswith(".gz") else c for n, c in MNIST.items()}
+        write(tmp_path / below, {rename(name): content for name, content in pack.items()})
+        assert dataset_splits(tmp_path) == ("train", "test") or dataset_splits(tmp_path) == ("test", "train")
+        train, test = open_dataset(tmp_path), open_dataset(tmp_path, "test")
+        np.testing.assert_array_equal(train.x, images(20, 6, 5)[:, None])
+        np.testing.assert_array_equal(train.y, labels(20, 4))
+        np.testing.assert_array_equal(test.x, images(8, 6, 5, seed=1)[:, None])
+        np.testing.assert_array_equal(test.y, labels(8, 4))
+
+    def test_listed_files_and_tar(self, tmp_path):
+        write(tmp_path, MNIST)
+        listed = open_dataset([tmp_path / name for name in list(MNIST)[:2]])
+        assert len(listed) == 20
+        with pytest.raises(ArgumentError, match=r"has 'train' only; it holds train-images-idx3-ubyte, train"):
+            open_dataset([tmp_path / name for name in list(MNIST)[:2]], "test")
+        np.testing.assert_array_equal(open_dataset(tar(tmp_path / "m.tar", MNIST)).x, listed.x)
+
+    @pytest.mark.parametrize("cut", [1, 15, 16, 400])
+    def test_cut_off_and_too_long(self, tmp_path, cut):
+        name = "train-images-idx3-ubyte"
+        write(tmp_path, MNIST | {name: MNIST[name][:cut]})
+        expected = "begins with 00" if cut < 4 else r"expected (16|616) bytes .*found " + str(cut)
+        with pytest.raises(DataError, match=expected):
+            open_dataset(tmp_path)
+        write(tmp_path, {name: MNIST[name] + b"0"})
+        with pytest.raises(DataError, match=r"too long: expected 616 bytes .*found 617"):
+            open_dataset(tmp_path)
+
+    def test_damaged_gzip(self, tmp_path):
+        packed = {f"{name}.gz": gzip.compress(content) for name, content in MNIST.items()}
+        name = "train-labels-idx1-ubyte.gz"
+        for broken in (packed[name][:-9], b"no gzip"):
+            write(tmp_path, packed | {name: broken})
+            with pytest.raises(DataError, match=f"Cannot read {name} of"):
+                open_dataset(tmp_path)
+
+    def test_numbers_of_labels_and_files(self, tmp_path):
+        write(tmp_path, MNIST | {"train-labels-idx1-ubyte": idx(labels(19, 4).astype(np.uint8))})
+        with pytest.raises(DataError, match="20 signals, but 19 labels"):
+            open_dataset(tmp_path)
+        (tmp_path / "train-labels-idx1-ubyte").unlink()
+        with pytest.raises(DataError, match="has train-images-idx3-ubyte, but not the labels"):
+            open_dataset(tmp_path)
+
+    def test_several_sets_in_one_folder(self, tmp_path):
+        write(tmp_path, {f"emnist-{kind}-{n}": c for kind in ("digits", "letters") for n, c in MNIST.items()})
+        with pytest.raises(DataError, match="several data sets: emnist-digits, emnist-letters"):
+            open_dataset(tmp_path)
+
+    def test_options_of_other_formats(self, tmp_path):
+        write(tmp_path, MNIST)
+        for options in ({"key": "x"}, {"label": "y"}, {"colour": "grey"}):
+            with pytest.raises(ArgumentError, match=f"{next(iter(options))}="):
+                open_dataset(tmp_path, **options)
+
+
+def tar(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"folder/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def python2(batch: dict[str, object]) -> bytes:
+    """A dictionary as Python 2 and the NumPy of 2009 pickled it: text is bytes, arrays call numpy.core."""
+
+    def short(text: bytes) -> bytes:
+        return (
+            b"U" + bytes([len(text)]) + text
+            if len(text) < 256
+            else b"T" + struct.pack("<i", len(text)) + text
+        )
+
+    def whole(number: int) -> bytes:
+        return b"J" + struct.pack("<i", number)
+
+    def value(item: object) -> bytes:
+        if isinstance(item, np.ndarray):
+            n, m = item.shape
+            return (
+                b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\x01b\x87R(K\x01"
+                + whole(n)
+                + whole(m)
+                + b"\x86cnumpy\ndtype\nU\x02u1K\0K\x01\x87R(K\x03U\x01|NNN"
+                + whole(-1)
+                + whole(-1)
+                + b"K\0tb\x89"
+                + short(item.tobytes())
+                + b"tb"
+            )
+        if isinstance(item, list):
+            return b"](" + b"".join(map(value, item)) + b"e"
+        return whole(item) if isinstance(item, int) else short(str(item).encode())
+
+    items = b"".join(short(key.encode()) + value(item) for key, item in batch.items())
+    return b"\x80\x02}(" + items + b"u."
+
+
+PIXELS, PLACES = images(60, 3, 32, 32), labels(60, 10)
+NAMES = [f"class{k}" for k in range(10)]
+COARSE = [f"group{k}" for k in range(20)]
+FINE = [f"kind{k}" for k in range(100)]
+MANY = images(200, 3, 32, 32, seed=2)
+
+
+def binary10() -> dict[str, bytes]:
+    rows = np.hstack([PLACES[:, None].astype(np.uint8), PIXELS.reshape(60, -1)])
+    batches = {f"data_batch_{k}.bin": rows[10 * k - 10 : 10 * k].tobytes() for k in range(1, 6)}
+    text = "\n".join(NAMES).encode() + b"\n\n"
+    return batches | {"test_batch.bin": rows[50:].tobytes(), "batches.meta.txt": text}
+
+
+def python10(dump=python2) -> dict[str, bytes]:
+    def batch(first: int) -> bytes:
+        rows = slice(first, first + 10)
+        flat = PIXELS[rows].reshape(10, -1)
+        return dump({"batch_label": "a batch", "labels": PLACES[rows].tolist(), "data": flat})
+
+    batches = {f"data_batch_{k}": batch(10 * k - 10) for k in range(1, 6)}
+    return batches | {"test_batch": batch(50), "batches.meta": dump({"label_names": NAMES})}
+
+
+def binary100() -> dict[str, bytes]:
+    fine, coarse = labels(200, 100), labels(200, 100) // 5
+    rows = np.hstack([np.stack([coarse, fine], 1).astype(np.uint8), MANY.reshape(200, -1)])
+    return {
+        "train.bin": rows.tobytes(),
+        "test.bin": rows[:30].tobytes(),
+        "fine_label_names.txt": "\n".join(FINE).encode(),
+        "coarse_label_names.txt": "\n".join(COARSE).encode(),
+    }
+
+
+def python100() -> dict[str, bytes]:
+    def batch(count: int) -> bytes:
+        fine = labels(200, 100)[:count]
+        given = {"fine_labels": fine.tolist(), "coarse_labels": (fine // 5).tolist()}
+        return python2(given | {"data": MANY[:count].reshape(count, -1)})
+
+    meta = python2({"fine_label_names": FINE, "coarse_label_names": COARSE})
+    return {"train": batch(200), "test": batch(30), "meta": meta}
+
+
+def python3(value: object) -> bytes:
+    """As Python 3 pickles for Python 2, with the names of NumPy's modules of then."""
+    return pickle.dumps(value, protocol=2).replace(b"numpy._core", b"numpy.core")
+
+
+class TestCifar:
+    @pytest.mark.parametrize("place", ["folder", "below", "tar.gz", "tar"])
+    @pytest.mark.parametrize("made", [binary10, python10, lambda: python10(python3)])
+    def test_ten(self, tmp_path, made, place):
+        if place.startswith("tar"):
+            path = tar(tmp_path / f"cifar.{place}", made(), "w:gz" if place == "tar.gz" else "w")
+        else:
+            below = {"folder": ".", "below": "cifar-10-batches-py"}[place]
+            write(tmp_path / below, made())
+            path = tmp_path
+        before = sorted(tmp_path.rglob("*"))
+        assert dataset_splits(path) == ("train", "test")
+        train, test = open_dataset(path), open_dataset(path, "test")
+        np.testing.assert_array_equal(train.x, PIXELS[:50])
+        np.testing.assert_array_equal(train.y, PLACES[:50])
+        np.testing.assert_array_equal(test.x, PIXELS[50:])
+        np.testing.assert_array_equal(test.y, PLACES[50:])
+        assert train.classes == test.classes == tuple(NAMES)
+        assert train.scale == 1 / 255
+        assert sorted(tmp_path.rglob("*")) == before  # nothing is unpacked
+
+    @pytest.mark.parametrize("made", [binary100, python100])
+    def test_hundred(self, tmp_path, made):
+        write(tmp_path, made())
+        train, test = open_dataset(tmp_path), open_dataset(tmp_path, "test")
+        np.testing.assert_array_equal(train.x, MANY)
+        np.testing.assert_array_equal(train.y, labels(200, 100))
+        assert train.classes == tuple(FINE)
+        assert len(test) == 30
+        coarse = open_dataset(tmp_path, label="coarse_labels")
+        np.testing.assert_array_equal(coarse.y, labels(200, 100) // 5)
+        assert coarse.classes == tuple(COARSE)
+        with pytest.raises(ArgumentError, match=r"label='colour': .* 'coarse_labels', 'fine_labels'"):
+            open_dataset(tmp_path, label="colour")
+
+    def test_without_names_of_classes(self, tmp_path):
+        files = binary10()
+        del files["batches.meta.txt"]
+        assert open_dataset(write(tmp_path, files)).classes == tuple(map(str, range(10)))
+        (tmp_path / "batches.meta.txt").write_bytes(b"one two")
+        with pytest.raises(DataError, match="names of 10 classes, found 2"):
+            open_dataset(tmp_path)
+
+    def test_some_files_by_name(self, tmp_path):
+        write(tmp_path, binary10())
+        assert len(open_dataset([tmp_path / "data_batch_1.bin", tmp_path / "data_batch_3.bin"])) == 20
+        assert len(open_dataset(tmp_path / "data_batch_2.bin")) == 10
+
+    def test_missing_files(self, tmp_path):
+        write(tmp_path, binary10())
+        (tmp_path / "data_batch_4.bin").unlink()
+        with pytest.raises(DataError, match=r"lacks data_batch_4.bin of the train images"):
+            open_dataset(tmp_path)
+
+    def test_cut_off(self, tmp_path):
+        files = binary10()
+        write(tmp_path, files | {"data_batch_2.bin": files["data_batch_2.bin"][:-1]})
+        with pytest.raises(DataError, match=r"data_batch_2.bin .* 3073 bytes .* 30730, found 30729"):
+            open_dataset(tmp_path)
+        write(tmp_path, files | {"data_batch_2.bin": files["data_batch_2.bin"][:-3073]})
+        with pytest.raises(DataError, match=r"data_batch_2.bin of .* has 9 images, but .* has 10"):
+            open_dataset(tmp_path)
+        write(tmp_path, files | {"test_batch.bin": b""})
+        with pytest.raises(DataError, match=r"test_batch.bin .* found 0"):
+            open_dataset(tmp_path, "test")
+
+    @pytest.mark.parametrize("size", [0.2, 0.5, 0.9])
+    @pytest.mark.parametrize("mode", ["w", "w:gz"])
+    def test_archive_cut_off(self, tmp_path, mode, size):
+        path = tar(tmp_path / "cifar.tar.gz", binary10(), mode)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(size * len(content))])
+        with pytest.raises(DataError, match=r"cifar.tar.gz \(\d+ bytes\), at \w+.bin, of 30730 bytes"):
+            open_dataset(path)
+
+    def test_no_archive(self, tmp_path):
+        (tmp_path / "cifar.tar.gz").write_bytes(b"not at all")
+        with pytest.raises(DataError, match="Cannot read"):
+            open_dataset(tmp_path / "cifar.tar.gz")
+
+    def test_label_out_of_range(self, tmp_path):
+        files = binary10()
+        spoilt = bytearray(files["data_batch_1.bin"])
+        spoilt[3 * 3073] = 10
+        write(tmp_path, files | {"data_batch_1.bin": bytes(spoilt)})
+        with pytest.raises(DataError, match="hold 10, first at row 3; there are 10 classes, 0 to 9"):
+            open_dataset(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("batch", "message"),
+        [
+            ({"labels": [1]}, "holds labels; expected data and labels"),
+            ({"data": PIXELS[:2].reshape(2, -1), "labels": [1]}, "2 images, but 1 labels"),
+            ({"data": PIXELS[:2].reshape(4, -1), "labels": [1] * 4}, r"expected uint8, \(n, 3072\)"),
+            ({"data": PIXELS[:1].reshape(1, -1), "labels": ["x"]}, "no whole numbers"),
+        ],
+    )
+    def test_pickles_of_something_else(self, tmp_path, batch, message):
+        write(tmp_path, python10() | {"data_batch_1": python2(batch)})
+        with pytest.raises(DataError, match=message):
+            open_dataset(tmp_path)
+
+    def test_pickle_cut_off(self, tmp_path):
+        files = python10()
+        for size in (0, 1, 10, 5000):
+            write(tmp_path, files | {"data_batch_5": files["data_batch_5"][:size]})
+            with pytest.raises(DataError, match=rf"Cannot read data_batch_5 of .* \({size} bytes\)"):
+                open_dataset(tmp_path)
+
+
+class _Calls:
+    """Pickled as a call."""
+
+    def __init__(self, call, *arguments):
+        self.call = call, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+class TestPlainPickle:
+    @given(st.dictionaries(st.text(), st.lists(st.integers(-(2**40), 2**40))), st.sampled_from([2, 3, 4]))
+    def test_round_trip(self, value, protocol):
+        assert read_plain(pickle.dumps(value, protocol), "x") == value
+
+    @pytest.mark.parametrize("dtype", ["uint8", "<i4", ">i4", "float64", ">f4", "bool"])
+    @pytest.mark.parametrize("protocol", [2, 3, 4])
+    def test_arrays(self, dtype, protocol):
+        for order in "CF":
+            x = np.arange(6).reshape(2, 3).astype(dtype, order=order)
+            found = read_plain(pickle.dumps({"x": x}, protocol), "x")["x"]
+            np.testing.assert_array_equal(found, x)
+            assert found.dtype == x.dtype
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            (os.system, "exit 1"),
+            (eval, "1"),
+            (print,),
+            (getattr, 1, "real"),
+            (open, "x"),
+            (np.load, "x"),
+            (np.frombuffer, b"1"),
+            (bytearray, 10),
+        ],
+    )
+    def test_nothing_else_is_called(self, call, capsys):
+        with pytest.raises(DataError, match=r"it calls \w+(\.\w+)*, and only arrays"):
+            read_plain(pickle.dumps({"x": _Calls(*call)}), "x")
+        assert not capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        "value", [np.array([{}], object), np.zeros(2, "S3"), np.zeros(2, "i4,i4"), {1}, 3]
+    )
+    def test_other_values(self, value):
+        with pytest.raises(DataError):
+            read_plain(pickle.dumps(value if isinstance(value, int) else {"x": value}, 2), "x")
+
+    def test_lengths_of_arrays_are_checked(self):
+        good = pickle.dumps({"x": np.zeros(3, np.uint8)}, 2)
+        assert good.count(b"K\x03\x85") == 1
+        with pytest.raises(DataError, match=r"an array of shape \(200,\) and 3 bytes"):
+            read_plain(good.replace(b"K\x03\x85", b"K\xc8\x85"), "x")
+
+    def test_stand_ins_cannot_be_changed(self):
+        """BUILD on a global sets its attributes, unless that has a way of its own."""
+        before = {key: dict(getattr(value, "__dict__", {})) for key, value in plain_pickle.STAND_INS.items()}
+        for module, name in plain_pickle.STAND_INS:
+            for state in (b"}U\x01aK\x01s", b"N}U\x01aK\x01s\x86"):
+                code = b"\x80\x02c" + module.encode() + b"\n" + name.encode() + b"\n" + state + b"b."
+                with pytest.raises(DataError):
+                    read_plain(code, "x")
+        after = {key: dict(getattr(value, "__dict__", {})) for key, value in plain_pickle.STAND_INS.items()}
+        assert after == before
+
+    @given(st.binary(max_size=60))
+    def test_any_bytes_are_read_or_refused(self, content):
+        with contextlib.suppress(DataError):
+            assert isinstance(read_plain(content, "x"), dict)
+
+
+class TestFolders:
+    @pytest.fixture(autouse=True)
+    def _pillow(self):
+        self.Image = pytest.importorskip("PIL.Image")
+
+    def save(self, path: Path, pixels: np.ndarray) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.Image.fromarray(pixels).save(path)
+
+    def tree(self, folder: Path, count: int = 3, classes=("ant", "bee"), seed: int = 0) -> np.ndarray:
+        pixels = images(len(classes) * count, 6, 5, 3, seed=seed)
+        for k, x in enumerate(pixels):
+            self.save(folder / classes[k // count] / f"{k:03}.png", x)
+        return np.moveaxis(pixels, -1, 1)
+
+    def test_class_folders(self, tmp_path):
+        x = self.tree(tmp_path)
+        found = open_dataset(tmp_path)
+        assert found.x.dtype == np.uint8
+        np.testing.assert_array_equal(found.x, x)
+        assert found.y.tolist() == [0, 0, 0, 1, 1, 1]
+        assert found.classes == ("ant", "bee")
+        assert found.scale == 1 / 255
+        with pytest.raises(ArgumentError, match=r"holds the folders ant, bee"):
+            open_dataset(tmp_path, "test")
+
+    def test_splits(self, tmp_path):
+        self.tree(tmp_path / "train")
+        test = self.tree(tmp_path / "test", 2, seed=1)
+        self.tree(tmp_path / "val", 1, seed=2)
+        assert set(dataset_splits(tmp_path)) == {"train", "test", "val"}
+        found = open_dataset(tmp_path, "test")
+        np.testing.assert_array_equal(found.x, test)
+        assert len(open_dataset(tmp_path, "val")) == 2
+        self.save(tmp_path / "test" / "wasp" / "x.png", images(6, 5, 3))
+        with pytest.raises(
+            DataError, match=r"'wasp', which no training signal has \(they have 'ant', 'bee'\)"
+        ):
+            open_dataset(tmp_path, "test")
+
+    def test_classes_called_like_splits(self, tmp_path):
+        self.tree(tmp_path, classes=("plane", "train", "test"))
+        assert open_dataset(tmp_path).classes == ("plane", "test", "train")
+
+    def test_grey_and_sizes(self, tmp_path):
+        self.tree(tmp_path)
+        assert open_dataset(tmp_path, colour="grey").shape == (1, 6, 5)
+        assert open_dataset(tmp_path, shape=(4, 8)).shape == (3, 4, 8)
+        assert open_dataset(tmp_path, colour="yuv").x.dtype == np.float32
+        self.save(tmp_path / "ant" / "z.png", images(7, 7, 3))
+        with pytest.raises(DataError, match="2 different sizes"):
+            open_dataset(tmp_path)
+        assert len(open_dataset(tmp_path, shape=(4, 8))) == 7
+
+    def test_values_of_more_than_a_byte_are_kept(self, tmp_path, monkeypatch):
+        """Also where the first of them comes after a batch of bytes."""
+        monkeypatch.setattr(decode, "STEP", 2)
+        x = np.moveaxis(self.tree(tmp_path), 1, -1)
+        deep = np.random.default_rng(0).integers(0, 65536, (6, 5), dtype=np.uint16)
+        self.save(tmp_path / "bee" / "zzz.png", deep)
+        found = open_dataset(tmp_path, colour="rgb")
+        assert found.x.dtype == np.float32
+        assert found.scale == 1
+        np.testing.assert_allclose(
+            found.batch(slice(0, 6), "float64"), np.moveaxis(x, -1, 1) / 255, rtol=1e-6
+        )
+        np.testing.assert_allclose(found.batch([6], "float64")[0, 1], deep / 65535, rtol=1e-6)
+
+    def test_decoded_when_needed(self, tmp_path, monkeypatch):
+        self.tree(tmp_path)
+        kept = open_dataset(tmp_path)
+        monkeypatch.setattr(decode, "KEPT", 0)
+        lazy = open_dataset(tmp_path)
+        assert isinstance(lazy.x, decode.LazyImages)
+        for rows in ([4, 0, 4], slice(1, 3), kept.y == 1, []):
+            np.testing.assert_allclose(lazy.batch(rows), kept.batch(rows), rtol=1e-6)
+        np.testing.assert_allclose(lazy.x[2], kept.batch([2])[0], rtol=1e-6)
+        some, again = lazy.subset([5, 1]), lazy.subset([5, 1]).subset([1])
+        np.testing.assert_allclose(some.batch([0, 1]), kept.batch([5, 1]), rtol=1e-6)
+        np.testing.assert_allclose(again.batch([0]), kept.batch([1]), rtol=1e-6)
+        np.testing.assert_allclose(lazy.statistics(), kept.statistics(), rtol=1e-6)
+        with pytest.raises(ArgumentError, match=r"open it with shape=\(4, 4\)"):
+            lazy.resized(4, 4)
+        np.testing.assert_allclose(
+            open_dataset(tmp_path, shape=(4, 4)).batch([3]), kept.resized(4, 4).batch([3]), rtol=1e-6
+        )
+        assert pickle.loads(pickle.dumps(lazy)).batch([3]).tobytes() == lazy.batch([3]).tobytes()
+        prints = {lazy.fingerprint, some.fingerprint, again.fingerprint, kept.fingerprint}
+        assert len(prints) == 4
+        assert open_dataset(tmp_path).fingerprint == lazy.fingerprint
+        path = tmp_path / "bee" / "005.png"
+        os.utime(path, ns=(10**18, 10**18))
+        assert open_dataset(tmp_path).fingerprint != lazy.fingerprint
+
+    @pytest.mark.parametrize("kept", [0, 1 << 30])
+    def test_bad_images_are_named(self, tmp_path, kept, monkeypatch):
+        monkeypatch.setattr(decode, "KEPT", kept)
+        self.tree(tmp_path)
+        path = tmp_path / "ant" / "001.png"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:60])  # the header is whole
+        with pytest.raises(DataError, match=r"1 images cannot be used:\n.*001.png.*\n.*Replace"):
+            open_dataset(tmp_path).batch([0, 1])
+        path.write_bytes(b"no image")
+        with pytest.raises(DataError, match=r"1 images cannot be used:\n.*001.png.*\n.*Replace"):
+            open_dataset(tmp_path)
+
+    def test_empty_class_folders(self, tmp_path):
+        self.tree(tmp_path)
+        (tmp_path / "cat").mkdir()
+        (tmp_path / "dog" / "old").mkdir(parents=True)
+        (tmp_path / "dog" / "notes.txt").write_text("none")
+        with pytest.raises(DataError, match=r"2 of 4 class folders have no images: .*cat, .*dog\."):
+            open_dataset(tmp_path)
+
+    def test_folders_without_classes(self, tmp_path):
+        with pytest.raises(DataError, match="has no class folders"):
+            open_dataset(tmp_path)
+        (tmp_path / "cat").mkdir()
+        with pytest.raises(DataError, match=r"no images below .*/CLASS/IMAGE"):
+            open_dataset(tmp_path)
+        self.save(tmp_path / "cat" / "x.png", images(6, 5, 3))
+        with pytest.raises(DataError, match="1 class"):
+            open_dataset(tmp_path)
+        self.save(tmp_path / "y.png", images(6, 5, 3))
+        with pytest.raises(DataError, match=r"y.png is in no class folder"):
+            open_dataset(tmp_path)
+
+
+class TestOpen:
+    def test_what_is_no_data_set(self, tmp_path):
+        with pytest.raises(DataError, match="no such file or folder"):
+            open_dataset(tmp_path / "nothing")
+        with pytest.raises(ArgumentError, match="paths is empty"):
+            open_dataset([])
+        with pytest.raises(ArgumentError, match="split='all': expected one of 'train', 'test', 'val'"):
+            open_dataset(tmp_path, "all")
+        (tmp_path / "a.txt").write_text("text")
+        for paths in (tmp_path / "a.txt", [tmp_path / "a.txt", tmp_path]):
+            with pytest.raises(
+                DataError, match="not a data set that can be read; expected a folder of class"
+            ):
+                open_dataset(paths)
+
+
+def words_of(seed: int, epoch: int, row: int) -> list[int]:
+    """Philox-4×32-10 (Salmon et al. 2011), in whole numbers of Python."""
+    c = [row & 0xFFFFFFFF, row >> 32, epoch & 0xFFFFFFFF, epoch >> 32]
+    k = [seed & 0xFFFFFFFF, seed >> 32]
+    for _ in range(10):
+        p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [q >> 32 ^ c[1] ^ k[0], q & 0xFFFFFFFF, p >> 32 ^ c[3] ^ k[1], p & 0xFFFFFFFF]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return c
+
+
+def augmented(augment: Augment, x: np.ndarray, seed: int, epoch: int, rows) -> np.ndarray:
+    """From the definition, a sample at a time: y(u) = x(u − s), what is outside by the rule of padding."""
+    y = np.empty_like(x)
+    for b, row in enumerate(rows):
+        words = words_of(seed, epoch, int(row))
+        shifts = []
+        for k, n in enumerate(x.shape[2:]):
+            reach = round(augment.shift * n) if isinstance(augment.shift, float) else augment.shift
+            shifts.append(reach - (words[1 + k] * (2 * reach + 1) >> 32))
+        for place in np.ndindex(*x.shape[1:]):
+            target, outside = [place[0]], False
+            for u, s, n in zip(place[1:], shifts, x.shape[2:], strict=True):
+                v = u - s
+                outside |= not 0 <= v < n
+                if augment.pad == "reflect":
+                    v = abs(v) if v < n else 2 * (n - 1) - v
+                target.append(min(max(v, 0), n - 1))
+            y[b][place] = 0 if augment.pad == "zeros" and outside else x[b][tuple(target)]
+        if augment.flip and words[0] >= 1 << 31:
+            y[b] = y[b][..., ::-1].copy()
+    return y
+
+
+def check_definition(augment: Augment, shape: tuple[int, ...], dtype: str = "float32") -> None:
+    x = np.random.default_rng(0).integers(1, 100, shape).astype(dtype)
+    before = x.copy()
+    rows = np.random.default_rng(1).integers(0, 2**40, len(x))
+    y = augment(x, 2**33 + 5, 7, rows)
+    assert y.dtype == x.dtype
+    np.testing.assert_array_equal(y, augmented(augment, x, 2**33 + 5, 7, rows))
+    np.testing.assert_array_equal(x, before)
+
+
+def check_batches(augment: Augment) -> None:
+    x = np.random.default_rng(0).normal(size=(24, 2, 8, 8))
+    rows = np.random.default_rng(1).permutation(1000)[:24]
+    whole = augment(x, 0, 3, rows)
+    for first, step in ((0, 5), (1, 2), (23, -1)):
+        part = slice(first, None, step)
+        np.testing.assert_array_equal(augment(x[part], 0, 3, rows[part]), whole[part])
+
+
+class TestAugment:
+    @pytest.mark.parametrize("pad", ["zeros", "reflect", "edge"])
+    @pytest.mark.parametrize("flip", [True, False])
+    @pytest.mark.parametrize("shift", [0, 2, 0.3])
+    @pytest.mark.parametrize("shape", [(9, 2, 7), (9, 3, 6, 5), (5, 1, 5, 4, 6)])
+    def test_is_the_definition(self, pad, flip, shift, shape):
+        check_definition(Augment(flip, shift, pad), shape)
+
+    def test_bytes_stay_bytes(self):
+        check_definition(Augment(shift=2), (9, 3, 6, 5), "uint8")
+
+    def test_does_not_depend_on_batches(self):
+        check_batches(Augment(shift=3, pad="reflect"))
+
+    def test_all_flips_and_shifts_are_equally_likely(self):
+        """And independent, of each other and from row to row, epoch to epoch, seed to seed."""
+        x = np.zeros((9000, 1, 9, 9), np.float32)
+        x[:, 0, 4, 2] = 1
+        rows = np.arange(9000)
+
+        def outcomes(seed: int, epoch: int) -> np.ndarray:
+            y = Augment(shift=1)(x, seed, epoch, rows)
+            return y.reshape(9000, -1).argmax(1)
+
+        first = outcomes(0, 0)
+        _, counts = np.unique(first, return_counts=True)
+        assert len(counts) == 18  # three by three shifts, twice
+        assert ((counts - 500) ** 2 / 500).sum() < 17 + 5 * math.sqrt(2 * 17)
+        for other in (outcomes(0, 1), outcomes(1, 0), np.roll(first, 1)):
+            assert abs((other == first).mean() - 1 / 18) < 5 * math.sqrt(17 / 18**2 / 9000)
+
+    def test_random_words_are_those_of_the_source(self):
+        """The known answers that come with the authors' own code."""
+        known = {
+            ((0,) * 4, (0,) * 2): "6627e8d5 e169c58d bc57ac4c 9b00dbd8",
+            ((0xFFFFFFFF,) * 4, (0xFFFFFFFF,) * 2): "408f276d 41c83b0e a20bc7c6 6d5451fd",
+            (
+                (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+                (0xA4093822, 0x299F31D0),
+            ): "d16cfe09 94fdcceb 5001e420 24126ea1",
+        }
+        for (counter, key), expected in known.items():
+            assert " ".join(f"{word:08x}" for word in philox(counter, key).tolist()) == expected
+
+    def test_nothing_to_do(self):
+        x = np.ones((2, 1, 4))
+        assert Augment(flip=False)(x, 0, 0, [0, 1]) is x
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"shift": -1}, "shift=-1"),
+            ({"shift": 1.0}, "share of the axis"),
+            ({"shift": -0.1}, "share of the axis"),
+            ({"shift": math.nan}, "share of the axis"),
+            ({"shift": True}, "shift=True"),
+            ({"shift": "4"}, "shift='4'"),
+            ({"pad": "wrap"}, "pad='wrap': expected one of 'zeros', 'reflect', 'edge'"),
+            ({"flip": 1}, "flip=1"),
+        ],
+    )
+    def test_arguments(self, arguments, message):
+        with pytest.raises(ArgumentError, match=message):
+            Augment(**arguments)
+
+    def test_signals_that_do_not_fit(self):
+        augment = Augment(shift=4, pad="reflect")
+        for shape, rows in (
+            ((2, 3), [0, 1]),
+            ((2, 1, 8), [0]),
+            ((2, 1, 8), [0, -1]),
+            ((1, 1, 2, 2, 2, 2), [0]),
+        ):
+            with pytest.raises(ShapeError, match="has shape"):
+                augment(np.zeros(shape), 0, 0, rows)
+        with pytest.raises(ArgumentError, match="4 samples can be reflected by 3"):
+            augment(np.zeros((2, 1, 8, 4)), 0, 0, [0, 1])
+        with pytest.raises(ArgumentError, match="seed=-1"):
+            augment(np.zeros((2, 1, 8)), -1, 0, [0, 1])
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            lambda words, seed, epoch, rows: words(seed, epoch, np.arange(len(rows))),  # place in the batch
+            lambda words, seed, epoch, rows: words(seed, epoch, np.repeat(rows[:1], len(rows))),
+            lambda words, seed, epoch, rows: words(seed, epoch + 1, rows),
+            lambda words, seed, epoch, rows: words(seed & 0xFFFFFFFF, epoch, rows),
+            lambda words, seed, epoch, rows: words(seed, epoch, rows & 0xFFFFFFFF),
+            lambda words, seed, epoch, rows: words(seed, epoch, rows)[:, [0, 2, 1, 3]],
+            lambda words, seed, epoch, rows: words(seed, epoch, rows)[:, [1, 1, 2, 3]],
+            lambda words, seed, epoch, rows: words(seed, epoch, rows) ^ np.uint64(0x80000000),
+        ],
+    )
+    def test_planted_faults_are_found(self, fault, monkeypatch):
+        words = augment_module._words
+        monkeypatch.setattr(augment_module, "_words", lambda *arguments: fault(words, *arguments))
+        with pytest.raises(AssertionError):
+            check_definition(Augment(shift=2), (9, 3, 6, 5))
+
+    def test_dependence_on_the_batch_is_found(self, monkeypatch):
+        words = augment_module._words
+        monkeypatch.setattr(
+            augment_module, "_words", lambda seed, epoch, rows: words(seed, epoch, np.arange(len(rows)))
+        )
+        with pytest.raises(AssertionError):
+            check_batches(Augment(shift=3, pad="reflect"))
