@@ -42,5 +42,9 @@ class DataError(GroupscatError, ValueError):
     """A file or array given to the command line cannot be used."""
 
 
+class TrainingError(GroupscatError, ArithmeticError):
+    """Training went where numbers are no longer finite."""
+
+
 class ApproximationWarning(UserWarning):
     """A group does not map the sampling grid to itself: what is exact in theory is approximated."""

@@ -1,7 +1,28 @@
-"""Training: labelled data, augmentation."""
+"""Training of networks: labelled data, recipes, and one loop for every framework that differentiates."""
 
 from groupscat.training.augment import Augment
 from groupscat.training.dataset import Dataset
 from groupscat.training.files import dataset_splits, open_dataset
+from groupscat.training.loop import Score
+from groupscat.training.optimise import SGD, Adam, Optimiser
+from groupscat.training.recipe import RECIPES, Recipe
+from groupscat.training.schedule import Cosine, Schedule, Steps
+from groupscat.training.train import Result, train
 
-__all__ = ["Augment", "Dataset", "dataset_splits", "open_dataset"]
+__all__ = [
+    "RECIPES",
+    "SGD",
+    "Adam",
+    "Augment",
+    "Cosine",
+    "Dataset",
+    "Optimiser",
+    "Recipe",
+    "Result",
+    "Schedule",
+    "Score",
+    "Steps",
+    "dataset_splits",
+    "open_dataset",
+    "train",
+]

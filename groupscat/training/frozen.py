@@ -1,0 +1,69 @@
+"""Layers that training does not change, at the front of a network: computed once, not in every epoch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupscat import nn
+from groupscat.backend import Array, Backend
+from groupscat.data.progress import Progress
+from groupscat.nn import Network
+from groupscat.nn.adapt import FrontEnd
+from groupscat.training.dataset import Dataset
+from groupscat.training.step import Weights
+
+#: Bytes that the outputs of frozen layers may take, before they are computed in every epoch after all.
+LIMIT = 6 << 30
+#: Signals at a time.
+BATCH = 128
+
+
+def frozen(network: Network) -> int:
+    """How many layers at the front have nothing to learn, where a scattering transform is among them; else 0.
+
+    >>> frozen(nn.scattering_mlp(J=2)), frozen(nn.hcnn())
+    (1, 0)
+    """
+    learned = {int(name.partition(".")[0]) for name in (*network.parameters, *network.state, *network.masks)}
+    count = min(learned, default=len(network.layers))
+    return count if any(isinstance(layer, FrontEnd) for layer in network.layers[:count]) else 0
+
+
+def size(network: Network, count: int, dtype: str) -> int:
+    """Bytes of the outputs of a network for so many signals."""
+    return count * network.output_space.size * np.dtype(dtype).itemsize
+
+
+def computed(
+    network: Network, data: Dataset, backend: Backend, like: Array, dtype: str, progress: Progress
+) -> Dataset:
+    """The outputs of a network without parameters for all data, in their place."""
+    x: NDArray[Any] = np.empty((len(data), *network.output_space.shape), dtype)
+    with progress.counter(len(data), "signal", f"scattering {data.name}") as counter:
+        for first in range(0, len(data), BATCH):
+            rows = slice(first, min(first + BATCH, len(data)))
+            given = backend.asarray(data.batch(rows, dtype), like=like)
+            x[rows] = backend.to_numpy(nn.apply(network, {}, {}, given)[0])
+            counter.advance(rows.stop - rows.start)
+    return replace(data, x=x, scale=1.0)
+
+
+def shifted(weights: Weights, by: int) -> Weights:
+    """Weights by the names of a network with so many layers more at the front.
+
+    >>> shifted(Weights({"0.weight": 1}, {}, {"momentum/0.weight": 2}), 3)
+    Weights(parameters={'3.weight': 1}, state={}, slots={'momentum/3.weight': 2})
+    """
+
+    def moved(name: str) -> str:
+        slot, slash, own = name.rpartition("/")
+        layer, _, rest = own.partition(".")
+        return f"{slot}{slash}{int(layer) + by}.{rest}"
+
+    return Weights(
+        *({moved(k): a for k, a in x.items()} for x in (weights.parameters, weights.state, weights.slots))
+    )
