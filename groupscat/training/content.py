@@ -58,28 +58,37 @@ class Content:
         DataError : labels and signals do not fit each other, or a class is empty or unknown.
         """
         if split not in self.parts:
-            have = " and ".join(repr(name) for name in self.parts)
+            have = " and ".join(map(repr, self.splits))
             raise ArgumentError(
                 f"split={split!r}: {self.name} has {have} only; it holds {self.holds}. Another path may have "
                 "the other split, or Dataset.split(fraction, seed) holds some of these out."
             )
-        part = self.parts[split]
-        origin = f"the {split} labels of {self.name}"
-        labels = checked(part.labels(), origin)
+        labels = self._labels(split)
+        origin = self._origin(split)
         if self.classes is not None and labels.dtype.kind == "i":
-            y, classes = _positions(labels, self.classes, origin, complete=split == "train")
+            classes = self.classes
+            y = _positions(labels, classes, origin, complete=split == "train")
         else:
-            reference = "train" if "train" in self.parts else split
-            known = np.unique(
-                labels if reference == split else checked(self.parts[reference].labels(), origin)
-            )
-            y, classes = _numbered(labels, known, origin), tuple(str(value) for value in known.tolist())
-        x = part.signals()
+            known = np.unique(self._labels("train") if "train" in self.parts else labels)
+            classes = tuple(map(str, known.tolist()))
+            y = _numbered(labels, known, origin)
+        x = self.parts[split].signals()
         if len(x) != len(y):
             raise DataError(
                 f"{self.name} has {len(x)} signals, but {len(y)} labels of them (split {split!r})."
             )
         return Dataset(x, y, classes, 1 / STEPS.get(x.dtype.name, 1), f"{self.name} ({split})")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Those that are there, in the order of :data:`SPLITS`."""
+        return tuple(split for split in SPLITS if split in self.parts)
+
+    def _labels(self, split: str) -> NDArray[Any]:
+        return checked(self.parts[split].labels(), self._origin(split))
+
+    def _origin(self, split: str) -> str:
+        return f"the {split} labels of {self.name}"
 
 
 def checked(labels: NDArray[Any], origin: str) -> NDArray[Any]:
@@ -105,23 +114,25 @@ def checked(labels: NDArray[Any], origin: str) -> NDArray[Any]:
 
 def _positions(
     labels: NDArray[np.int64], classes: tuple[str, ...], origin: str, complete: bool
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+) -> NDArray[np.int64]:
     """Labels that are positions in ``classes``; ``complete``: each class must occur."""
-    counts = np.bincount(labels)
-    if len(counts) > len(classes):
+    if (labels >= len(classes)).any():
         row = int(np.argmax(labels >= len(classes)))
         raise DataError(
             f"{origin} hold {labels[row]}, first at row {row}; there are {len(classes)} classes, "
             f"0 to {len(classes) - 1}."
         )
-    empty = [name for name, n in zip(classes, np.append(counts, [0] * len(classes)), strict=False) if not n]
+    counts = np.bincount(labels, minlength=len(classes))
+    empty = [name for name, count in zip(classes, counts, strict=True) if not count]
     if empty and complete:
         raise DataError(f"{origin} have nothing of {_listing(empty)}, out of {len(classes)} classes.")
-    return labels, classes
+    return labels
 
 
 def _numbered(labels: NDArray[Any], known: NDArray[Any], origin: str) -> NDArray[np.int64]:
     """The positions of labels among the known ones, which are sorted."""
+    if labels.dtype.kind != known.dtype.kind:
+        raise DataError(f"{origin} are {labels.dtype}, but those of training {known.dtype}.")
     strange = np.setdiff1d(labels, known)
     if len(strange):
         raise DataError(

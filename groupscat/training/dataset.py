@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -73,6 +72,8 @@ class Dataset:
             raise DataError(
                 f"{self.name} has {len(self.classes)} class{self.classes}; at least two are needed."
             )
+        if len(set(self.classes)) < len(self.classes):
+            raise DataError(f"{self.name} has two classes of one name: {', '.join(self.classes)}.")
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise ArgumentError(f"scale={self.scale!r}: expected a positive number.")
         wrong = np.flatnonzero((y < 0) | (y >= len(self.classes)))
@@ -200,14 +201,9 @@ class Dataset:
         stored = np.dtype(np.uint8 if self.x.dtype == np.uint8 else np.float32)
         planes = self.x.reshape(-1, *self.shape[1:])
         resized = np.empty((len(planes), height, width), stored)
-
-        def resize(first: int) -> None:
-            for k in range(first, min(first + 1024, len(planes))):
-                plane = np.ascontiguousarray(planes[k], stored)
-                resized[k] = np.asarray(Image.fromarray(plane).resize(size, filter))
-
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(resize, range(0, len(planes), 1024)))
+        for k, plane in enumerate(planes):
+            image = Image.fromarray(np.ascontiguousarray(plane, stored))
+            resized[k] = np.asarray(image.resize(size, filter))
         return replace(self, x=resized.reshape(len(self), -1, height, width))
 
     def statistics(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

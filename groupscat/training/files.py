@@ -89,7 +89,7 @@ def dataset_splits(paths: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
     ------
     DataError : as :func:`open_dataset`.
     """
-    return tuple(_content(paths).parts)
+    return _content(paths).splits
 
 
 def _content(

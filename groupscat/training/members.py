@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import tarfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from groupscat.data.source import printable
 from groupscat.data.stored import reason
-from groupscat.errors import DataError
+from groupscat.errors import ArgumentError, DataError
 
 #: Where inside a folder the files may be, as archives of the standard data sets unpack.
 BELOW = (
@@ -50,7 +51,15 @@ class Members:
 
 
 def listed(paths: Sequence[Path]) -> Members:
-    """Files named one by one."""
+    """Files named one by one.
+
+    Raises
+    ------
+    ArgumentError : two of them have the same name.
+    """
+    twice = [name for name, count in Counter(path.name for path in paths).items() if count > 1]
+    if twice:
+        raise ArgumentError(f"Several paths are called {twice[0]}; what a file is is told by its name.")
     return Members(
         ", ".join(path.name for path in paths), {path.name: path.read_bytes for path in paths}, listed=True
     )
@@ -62,6 +71,7 @@ def of_folder(folder: Path, wanted: Callable[[str], bool]) -> Members | None:
         place = folder / below
         if place.is_dir():
             files = {path.name: path.read_bytes for path in sorted(place.iterdir()) if path.is_file()}
+            files = {name: read for name, read in files.items() if not name.startswith(".")}
             if any(map(wanted, files)):
                 return Members(folder.name or printable(folder), files)
     return None
@@ -80,7 +90,7 @@ def of_tar(path: Path, wanted: Callable[[str], bool]) -> Members:
         with tarfile.open(path) as archive:
             for info in archive:  # in order: going back in a compressed file is expensive
                 name = PurePosixPath(info.name).name
-                if info.isfile() and wanted(name):
+                if info.isfile() and wanted(name) and not name.startswith("."):
                     last = f"{name}, of {info.size} bytes"
                     file = archive.extractfile(info)
                     contents[name] = b"" if file is None else file.read()
