@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import groupscat as gs
-from groupscat.cli import classify, demo, features, info, predict, reconstruct
+from groupscat.cli import classify, demo, features, info, predict, reconstruct, train
 from groupscat.cli.common import BAD_ARGUMENT, BAD_DATA, OK, RAW, Parser, say
 from groupscat.errors import ArgumentError, BackendError, DeviceError, GroupscatError
 
@@ -19,6 +19,7 @@ EPILOG = """examples:
   groupscat features photos/ -o photos.npz         scattering features of a folder of images
   groupscat classify photos.npz -o model.skops     train and test a classifier on them
   groupscat predict model.skops new_photos/        apply it
+  groupscat train --model hcnn --data photos/ -o run   train a network in any framework
   groupscat reconstruct photo.jpg --shape 64 64    find a picture with the same coefficients
   groupscat info                                   versions, backends and devices
 
@@ -73,7 +74,7 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"groupscat {gs.__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (demo, features, classify, predict, reconstruct, info):
+    for command in (demo, features, classify, train, predict, reconstruct, info):
         command.add(commands)
     return top
 

@@ -44,6 +44,8 @@ class ArraySource(Source):
             )
         self.shape = self._members[0].header.shape[1:]
         self.is_complex = any(member.header.dtype.kind == "c" for member in self._members)
+        #: Whether the signals are bytes, such as images of 8 bits.
+        self.bytes = all(member.header.dtype == np.uint8 for member in self._members)
         self.files = list(paths)
         self.about |= {"key": self._members[0].key}
         self.names = tuple(f"{m.name}[{k}]" for m in self._members for k in range(m.header.shape[0]))

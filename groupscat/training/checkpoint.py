@@ -1,4 +1,4 @@
-"""What a training that was stopped goes on from: weights, place, and what was measured so far, in one file."""
+"""What a training that was stopped goes on from, in one file: weights, place, what was measured so far."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ class Place:
 class Plan:
     """What is trained on what and how: a checkpoint of another one is refused.
 
-    ``network``, ``recipe``: as data. ``data``, ``start``: fingerprints of the signals, and of the weights at first.
+    ``network``, ``recipe``: as data. ``data``, ``start``: fingerprints of the signals, and of the weights at
+    first.
     """
 
     network: Any
@@ -56,12 +57,15 @@ class Plan:
 
     @classmethod
     def of(cls, network: Network, recipe: Recipe, data: str, start: str) -> Plan:
-        made = json.dumps([to_config(network), to_data(recipe)])  # as it will be read
-        return cls(*json.loads(made), data, start)
+        its, how = json.loads(json.dumps([to_config(network), to_data(recipe)]))  # as it will be read
+        return cls(its, how, data, start)
 
     def difference(self, other: Plan) -> str:
         """What differs first, in words; nothing where all is the same."""
-        for name, own, its in (("recipe", self.recipe, other.recipe), ("network", self.network, other.network)):
+        for name, own, its in (
+            ("recipe", self.recipe, other.recipe),
+            ("network", self.network, other.network),
+        ):
             path = _first_difference(own, its, name)
             if path:
                 return path
@@ -122,7 +126,9 @@ class Checkpoint:
         try:
             about = json.loads(metadata[KEY])
             if about["version"] != VERSION:
-                raise DataError(f"{path} has version {about['version']!r}; expected {VERSION}. Update groupscat.")
+                raise DataError(
+                    f"{path} has version {about['version']!r}; expected {VERSION}. Update groupscat."
+                )
             place = about["place"]
             place["rows"] = tuple(place["rows"])
             parts: dict[str, dict[str, NDArray[Any]]] = {kind: {} for kind in KINDS}

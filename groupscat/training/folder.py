@@ -46,7 +46,8 @@ class Folder:
         elif (path / MODEL).exists() and not (path / CHECKPOINT).exists():
             self.release()
             raise ArgumentError(
-                f"{path / MODEL} exists, and no checkpoint to go on from. Choose another folder, or overwrite."
+                f"{path / MODEL} exists, and no checkpoint to go on from. Choose another folder, or "
+                "overwrite."
             )
 
     def release(self) -> None:

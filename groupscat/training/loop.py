@@ -158,8 +158,8 @@ class Loop:
                 raise TrainingError(f"The loss is {value} {_at(where, self.steps)}. {ADVICE}")
             loss, seen = loss + value * count, seen + count
             wrong += int((host(outputs).reshape(len(y), -1).argmax(1) != y).sum())
-        (wrong,) = self._totals(wrong)
-        self.now = Now(weights, replace(place, loss=loss, seen=seen, wrong=place.wrong + int(wrong)))
+        (total,) = self._totals(wrong)
+        self.now = Now(weights, replace(place, loss=loss, seen=seen, wrong=place.wrong + int(total)))
 
     # ------------------------------------------------------------------------------------- batches
 

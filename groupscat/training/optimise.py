@@ -1,7 +1,7 @@
 """How parameters follow their gradients: as data, in primitives, the same numbers in every framework.
 
-Those of the frameworks differ in what they keep: Keras scales the momentum by the rate, Torch does not. Training
-begun with one could not go on with the other.
+Those of the frameworks differ in what they keep: Keras scales the momentum by the rate, Torch does not.
+Training begun with one could not go on with the other.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class SGD(Optimiser):
     ----------
     momentum : 0 … 1. nesterov : the first of the two, which looks ahead.
 
-    Source: Sutskever, Martens, Dahl, Hinton 2013, "On the importance of initialization and momentum", eq. 3–4, in the
-    form of Torch's SGD.
+    Source: Sutskever, Martens, Dahl, Hinton 2013, "On the importance of initialization and momentum", eq.
+    3–4, in the form of Torch's SGD.
     """
 
     momentum: float = 0.9

@@ -22,8 +22,8 @@ class Recipe:
     ----------
     epochs : times that every signal is seen. batch_size : signals of a step, over all processes.
     optimiser : :class:`SGD` or :class:`Adam`. schedule : of its rate, :class:`Steps` or :class:`Cosine`.
-    decay : half the square norm of every weight of two axes or more, times this, is added to the loss; numbers per
-        channel, as of batch norms and biases, are left alone.
+    decay : half the square norm of every weight of two axes or more, times this, is added to the loss;
+        numbers per channel, as of batch norms and biases, are left alone.
     augment : what is done to the signals of a batch, an :class:`Augment`; None: nothing.
     smoothing : share of its probability that each label gives to all classes alike.
     precision : "float32", "float64"; "bfloat16": products in half precision on a device that does this fast,

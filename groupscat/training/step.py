@@ -147,7 +147,8 @@ class Step:
         self, parameters: Arrays, gradients: Arrays, slots: Arrays, numbers: Arrays
     ) -> tuple[Arrays, Arrays]:
         rule = self.recipe.optimiser
-        after, kept = {}, {}
+        after: Arrays = {}
+        kept: Arrays = {}
         for name, w in parameters.items():
             g = gradients[name]
             if self.recipe.decay and len(self.backend.shape(w)) > 1:

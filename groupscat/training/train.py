@@ -67,13 +67,14 @@ def train(
     data : signals of the shape of the network's input, as many classes as it has outputs.
     validation : scored after every epoch; the best network by them is kept as ``best.safetensors``.
     test : scored once, at the end, or with ``test_each_epoch`` also on the way; nothing is chosen by them.
-    output : a folder for checkpoint, model, ``metrics.csv`` and more. If there is a checkpoint in it, of the same
-        training, this goes on from there, to the same bits as if it had never stopped, on one kind of processor;
-        in another framework, to the same numbers but for rounding. ``overwrite``: begin anew instead.
+    output : a folder for checkpoint, model, ``metrics.csv`` and more. If there is a checkpoint in it, of the
+        same training, this goes on from there, to the same bits as if it had never stopped, on one kind of
+        processor; in another framework, to the same numbers but for rounding. ``overwrite``: begin anew
+        instead.
     backend : name of a framework that differentiates; None: the default one. device : of that framework.
     minutes : between checkpoints within an epoch.
-    precompute : compute layers at the front that learn nothing once; None: if there are a scattering transform
-        among them, no augmentation, and no more than 6 GiB of coefficients.
+    precompute : compute layers at the front that learn nothing once; None: if there are a scattering
+        transform among them, no augmentation, and no more than 6 GiB of coefficients.
     tensorboard, curve : whether to write events, and a picture of the learning curve.
     note : told what a user should know.
 
@@ -159,8 +160,8 @@ def _fitting(network: Network, classes: tuple[str, ...], data: Dataset) -> Datas
     """Data whose signals and classes are those of the network, the classes in the order of its outputs."""
     if data.shape != network.input_shape:
         raise ShapeError(
-            f"{data!r} has signals of shape {data.shape}; {network!r} takes {network.input_shape}. Build it for "
-            "input_shape of the data, or resize them."
+            f"{data!r} has signals of shape {data.shape}; {network!r} takes {network.input_shape}. Build it "
+            "for input_shape of the data, or resize them."
         )
     if network.output_space.shape != (len(classes),):
         raise ShapeError(
