@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import sys
 from typing import NoReturn
 
 import groupscat as gs
 from groupscat.data.progress import Bars, Progress
+from groupscat.errors import BackendError
 
 #: Exit statuses; after a signal it is 128 plus its number, so 130 after Ctrl-C.
 OK, BAD_DATA, BAD_ARGUMENT = 0, 1, 2
 RAW = argparse.RawDescriptionHelpFormatter
+#: Frameworks with gradients in the order in which they are tried.
+FRAMEWORKS = ("torch", "jax", "tensorflow")
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,6 +34,26 @@ def say(message: str) -> None:
 def backend_named(name: str | None) -> gs.Backend:
     """The backend of ``--backend``; without it the default one."""
     return gs.default_backend() if name is None else gs.get_backend(name)
+
+
+def differentiating(name: str | None) -> str:
+    """The backend of ``--backend``; without it the default one or else the first that takes gradients.
+
+    Raises
+    ------
+    BackendError : there is none.
+    """
+    if name is not None:
+        return gs.get_backend(name).name
+    if gs.default_backend().differentiates:
+        return gs.default_backend().name
+    for framework in FRAMEWORKS:
+        if importlib.util.find_spec(framework) is not None:
+            return framework
+    raise BackendError(
+        "This takes gradients, which NumPy has not. Install one of torch, jax and tensorflow, for "
+        'example with: pip install "groupscat[torch]"'
+    )
 
 
 def progress(quiet: bool) -> Progress:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import io
 import math
 import signal
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import groupscat as gs
-from groupscat.cli.common import OK, RAW, natural, positive, progress, say
+from groupscat.cli.common import FRAMEWORKS, OK, RAW, differentiating, natural, positive, progress, say
 from groupscat.cli.features import ARGUMENTS, add_input, add_transform
-from groupscat.errors import BackendError
 
 if TYPE_CHECKING:
     from groupscat.inversion import Reconstruction
@@ -30,8 +28,6 @@ The descent starts from white noise (--seed) and minimises the distance of the c
 What they do not determine, as shifts by less than the averaging scale, is left to chance. Ctrl-C ends it
 and writes the best signal so far (exit status 130).
 """
-#: Frameworks with gradients in the order in which they are tried.
-FRAMEWORKS = ("torch", "jax", "tensorflow")
 
 
 def add(commands: Any) -> None:
@@ -175,26 +171,6 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{name.lstrip('-').replace('-', ' ') or 'all orders'}: {result}")
         print(", ".join(map(str, written)))
     return 128 + signal.SIGINT if any(r.stopped == "interrupted" for r in found.values()) else OK
-
-
-def differentiating(name: str | None) -> str:
-    """The backend of ``--backend``; without it the default one or else the first that takes gradients.
-
-    Raises
-    ------
-    BackendError : there is none.
-    """
-    if name is not None:
-        return gs.get_backend(name).name
-    if gs.default_backend().differentiates:
-        return gs.default_backend().name
-    for framework in FRAMEWORKS:
-        if importlib.util.find_spec(framework) is not None:
-            return framework
-    raise BackendError(
-        "Reconstruction takes gradients, which NumPy has not. Install one of torch, jax and tensorflow, for "
-        'example with: pip install "groupscat[torch]"'
-    )
 
 
 def _with(stem: Path, suffix: str) -> Path:

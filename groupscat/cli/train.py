@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groupscat.cli import options
-from groupscat.cli.common import OK, RAW, natural, positive, progress, say
+from groupscat.cli.common import OK, RAW, differentiating, natural, positive, progress, say
 from groupscat.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -171,8 +171,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         result = train(
             network, data, recipe, validation=validation, test=test, test_each_epoch=a.test_each_epoch,
-            output=a.output, overwrite=a.overwrite, backend=a.backend, device=a.device, minutes=a.minutes,
-            precompute=a.precompute, tensorboard=a.tensorboard, curve=_drawn(a), progress=bars, note=_note,
+            output=a.output, overwrite=a.overwrite, backend=differentiating(a.backend), device=a.device,
+            minutes=a.minutes, precompute=a.precompute, tensorboard=a.tensorboard, curve=_drawn(a),
+            progress=bars, note=_note,
         )  # fmt: skip
     except KeyboardInterrupt:
         say(f"The same command goes on from {a.output}.")
