@@ -134,9 +134,12 @@ def _running(g: Any) -> None:
         "--minutes", type=float, default=10.0, metavar="M", help="between checkpoints in an epoch (10)"
     )
     g.add_argument(
-        "--precompute", action=argparse.BooleanOptionalAction, default=None,
-        help="compute scattering at the front once (default: if it is not augmented, and fits)",
-    )  # fmt: skip
+        "--precompute",
+        type=natural,
+        metavar="N",
+        help="compute scattering at the front once, of N augmented versions of each signal; 0: in every step "
+        "(default: once, if nothing is augmented and it fits)",
+    )
     g.add_argument("--test-each-epoch", action="store_true", help="for the curve; nothing is chosen by it")
     g.add_argument("--tensorboard", action="store_true", help="write events to FOLDER/events")
     g.add_argument("--no-figure", action="store_true", help="draw no curve")

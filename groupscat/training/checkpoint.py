@@ -54,11 +54,12 @@ class Plan:
     recipe: Any
     data: str
     start: str
+    versions: int = 0
 
     @classmethod
-    def of(cls, network: Network, recipe: Recipe, data: str, start: str) -> Plan:
+    def of(cls, network: Network, recipe: Recipe, data: str, start: str, versions: int) -> Plan:
         its, how = json.loads(json.dumps([to_config(network), to_data(recipe)]))  # as it will be read
-        return cls(its, how, data, start)
+        return cls(its, how, data, start, versions)
 
     def difference(self, other: Plan) -> str:
         """What differs first, in words; nothing where all is the same."""
@@ -69,6 +70,8 @@ class Plan:
             path = _first_difference(own, its, name)
             if path:
                 return path
+        if self.versions != other.versions:
+            return f"precompute: {other.versions} there, {self.versions} now"
         if self.data != other.data:
             return "the data"
         return "the weights it starts from" if self.start != other.start else ""

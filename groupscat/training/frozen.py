@@ -14,6 +14,7 @@ from groupscat.data.progress import Progress
 from groupscat.nn import Network
 from groupscat.nn.adapt import FrontEnd
 from groupscat.training.dataset import Dataset
+from groupscat.training.recipe import Recipe
 from groupscat.training.step import Weights
 
 #: Bytes that the outputs of frozen layers may take, before they are computed in every epoch after all.
@@ -39,16 +40,29 @@ def size(network: Network, count: int, dtype: str) -> int:
 
 
 def computed(
-    network: Network, data: Dataset, backend: Backend, like: Array, dtype: str, progress: Progress
+    network: Network,
+    data: Dataset,
+    backend: Backend,
+    like: Array,
+    recipe: Recipe,
+    progress: Progress,
+    version: int | None = None,
 ) -> Dataset:
-    """The outputs of a network without parameters for all data, in their place."""
-    x: NDArray[Any] = np.empty((len(data), *network.output_space.shape), dtype)
-    with progress.counter(len(data), "signal", f"scattering {data.name}") as counter:
+    """The outputs of a network without parameters for all data, in their place.
+
+    ``version``: of what the augmentation of the recipe makes of them in the epoch of this number.
+    """
+    x: NDArray[Any] = np.empty((len(data), *network.output_space.shape), recipe.stored)
+    what = f"scattering {data.name}{'' if version is None else f', version {version + 1}'}"
+    with progress.counter(len(data), "signal", what) as counter:
         for first in range(0, len(data), BATCH):
-            rows = slice(first, min(first + BATCH, len(data)))
-            given = backend.asarray(data.batch(rows, dtype), like=like)
-            x[rows] = backend.to_numpy(nn.apply(network, {}, {}, given)[0])
-            counter.advance(rows.stop - rows.start)
+            rows = np.arange(first, min(first + BATCH, len(data)))
+            given = data.batch(rows, recipe.stored)
+            if version is not None and recipe.augment is not None:
+                given = recipe.augment(given, recipe.seed, version, rows)
+            y, _ = nn.apply(network, {}, {}, backend.asarray(given, like=like))
+            x[rows] = backend.to_numpy(y)
+            counter.advance(len(rows))
     return replace(data, x=x, scale=1.0)
 
 

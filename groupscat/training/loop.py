@@ -17,6 +17,7 @@ from groupscat.backend import Array, Backend
 from groupscat.data.progress import Counter
 from groupscat.errors import TrainingError
 from groupscat.nn import Network
+from groupscat.training.augment import Augment
 from groupscat.training.checkpoint import Place
 from groupscat.training.dataset import Dataset
 from groupscat.training.history import Log, described
@@ -50,6 +51,8 @@ class Loop:
 
     Parameters
     ----------
+    versions : the data to train on; of several versions of them each epoch has the next one. augment : what
+        is done to their signals on the way.
     weights : on the host. place : where they stand. others : data to score after each epoch, by name.
     keep : called with weights and place after every epoch, and after every ``minutes`` within one; in the
         first process only. logs : told of every epoch there.
@@ -58,24 +61,25 @@ class Loop:
     def __init__(
         self,
         network: Network,
-        data: Dataset,
+        versions: Sequence[Dataset],
         recipe: Recipe,
         backend: Backend,
         like: Array,
         weights: Weights,
         place: Place,
         *,
+        augment: Augment | None,
         others: dict[str, Dataset],
         keep: Any,
         minutes: float,
         logs: Sequence[Log],
         counter: Counter,
     ) -> None:
-        self.data, self.recipe, self.others = data, recipe, others
+        self.versions, self.recipe, self.augment, self.others = versions, recipe, augment, others
         self.step = Step(network, recipe, backend, like)
         self.processes = self.step.processes
         self.now = Now(weights.map(self.step.put), place)
-        self.steps = math.ceil(len(data) / recipe.batch_size)
+        self.steps = math.ceil(len(versions[0]) / recipe.batch_size)
         self.keep, self.minutes, self.logs, self.counter = keep, minutes, logs, counter
         self._kept = time.monotonic()
 
@@ -105,7 +109,7 @@ class Loop:
             weights, place, pending = self.now
             done = place.epoch * self.steps + place.step
             rate = self.recipe.schedule.rate(done / (self.recipe.epochs * self.steps))
-            own = self.data.y[self._own(rows)]
+            own = self.versions[0].y[self._own(rows)]
             numbers = self.recipe.optimiser.numbers(rate, done + 1)
             after, loss, outputs = self.step(weights, x, own, masks, len(rows), numbers)
             pending = (*pending, (loss, outputs, own, len(rows)))
@@ -169,14 +173,15 @@ class Loop:
     def _batches(self) -> Iterator[tuple[NDArray[np.int64], NDArray[Any], dict[str, NDArray[Any]]]]:
         """Rows, signals and masks of the steps that are left of this epoch; one is made ahead."""
         place, recipe, network = self.now.place, self.recipe, self.step.network
-        order = np.random.default_rng([recipe.seed, place.epoch]).permutation(len(self.data))
+        data = self.versions[place.epoch % len(self.versions)]
+        order = np.random.default_rng([recipe.seed, place.epoch]).permutation(len(data))
 
         def make(step: int) -> tuple[NDArray[np.int64], NDArray[Any], dict[str, NDArray[Any]]]:
             rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
             own = self._own(rows)
-            x = self.data.batch(own, recipe.stored)
-            if recipe.augment is not None and len(own):
-                x = recipe.augment(x, recipe.seed, place.epoch, own)
+            x = data.batch(own, recipe.stored)
+            if self.augment is not None and len(own):
+                x = self.augment(x, recipe.seed, place.epoch, own)
             seed = np.random.SeedSequence([recipe.seed, place.epoch, step]).generate_state(1)[0]
             # Drawn for the whole batch: how many processes share it makes no difference.
             masks = nn.draw_masks(network, len(rows), int(seed), recipe.stored) if network.masks else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from groupscat import nn
 from groupscat.backend import Backend, backend_of, default_backend, get_backend
-from groupscat.checks import positive
+from groupscat.checks import integer, positive
 from groupscat.data.progress import Progress
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.nn import Model, Network
@@ -53,7 +53,7 @@ def train(
     backend: str | None = None,
     device: str | None = None,
     minutes: float = 10.0,
-    precompute: bool | None = None,
+    precompute: int | None = None,
     tensorboard: bool = False,
     curve: bool = False,
     progress: Progress | None = None,
@@ -73,8 +73,10 @@ def train(
         instead.
     backend : name of a framework that differentiates; None: the default one. device : of that framework.
     minutes : between checkpoints within an epoch.
-    precompute : compute layers at the front that learn nothing once; None: if there are a scattering
-        transform among them, no augmentation, and no more than 6 GiB of coefficients.
+    precompute : compute layers at the front that learn nothing once; with augmentation so many versions of
+        every signal, of which each epoch has the next one. 0: in every step. None: once if there are a
+        scattering transform among them, no augmentation, and no more than 6 GiB of coefficients, else in
+        every step.
     tensorboard, curve : whether to write events, and a picture of the learning curve.
     note : told what a user should know.
 
@@ -108,7 +110,8 @@ def train(
     processes = engine.processes()
     like = engine.put(np.zeros(()), recipe.stored, device or processes.device)
     first = _first(network, model, recipe)
-    plan = Plan.of(network, recipe, data.fingerprint, _fingerprint(first))
+    versions = int(precompute or 0) if recipe.augment is not None and frozen(network) else 0
+    plan = Plan.of(network, recipe, data.fingerprint, _fingerprint(first), versions)
     place, weights, folder, logs = Place(), first, None, []
     if output is not None:
         folder = Folder(output, overwrite) if processes.rank == 0 else None
@@ -124,12 +127,15 @@ def train(
             logs = folder.logs(place, tensorboard, curve, data.name)
         bars = progress if progress is not None and processes.rank == 0 else Progress()
 
-        at = _computed_once(network, sets, recipe, precompute, note)
+        train_on, augment, left = [sets.pop("train")], recipe.augment, network
+        at = _computed_once(network, [*train_on, *sets.values()], recipe, precompute, note)
         if at:
-            head, network_left = nn.split(network, at)
-            sets = {k: computed(head, d, engine, like, recipe.stored, bars) for k, d in sets.items()}
-        else:
-            network_left = network
+            head, left = nn.split(network, at)
+            numbers = [None] if augment is None else range(int(precompute or 0))
+            how = engine, like, recipe, bars
+            train_on = [computed(head, train_on[0], *how, version) for version in numbers]
+            sets = {name: computed(head, d, *how) for name, d in sets.items()}
+            augment = None
 
         def finished(weights: Weights) -> Model:
             return Model(network, weights.parameters, weights.state, classes)
@@ -143,8 +149,8 @@ def train(
         steps = -(-len(data) // recipe.batch_size) * recipe.epochs
         with bars.counter(steps, "step", "training") as counter:
             loop = Loop(
-                network_left, sets.pop("train"), recipe, engine, like, shifted(weights, -at), place,
-                others={name: d for name, d in sets.items() if name in each},
+                left, train_on, recipe, engine, like, shifted(weights, -at), place,
+                augment=augment, others={name: d for name, d in sets.items() if name in each},
                 keep=keep, minutes=minutes, logs=logs, counter=counter,
             )  # fmt: skip
             loop.run()
@@ -200,21 +206,26 @@ def _fingerprint(weights: Weights) -> str:
 
 def _computed_once(
     network: Network,
-    sets: Mapping[str, Dataset],
+    sets: Sequence[Dataset],
     recipe: Recipe,
-    wanted: bool | None,
+    versions: int | None,
     note: Callable[[str], object],
 ) -> int:
-    """How many layers at the front are computed before training begins."""
-    if wanted is False or not (at := frozen(network)):
+    """How many layers at the front are computed before training begins; of ``sets`` the first is trained on."""
+    if versions is not None:
+        integer("precompute", int(versions), 0)
+    at = frozen(network)
+    if not at or versions == 0:
         return 0
     if recipe.augment is not None:
-        if wanted:
-            raise ArgumentError("precompute=True: what augmentation changes cannot be computed once.")
-        return 0
+        if versions == 1:
+            raise ArgumentError(
+                "precompute=1: one version of each signal is no augmentation. Ask for several, or for 0."
+            )
+        return at if versions else 0
     head, _ = nn.split(network, at)
-    needed = sum(size(head, len(d), recipe.stored) for d in sets.values())
-    if wanted is None and needed > LIMIT:
+    needed = sum(size(head, len(data), recipe.stored) for data in sets)
+    if versions is None and needed > LIMIT:
         note(f"coefficients would take {needed / 2**30:.1f} GiB: they are computed anew in every epoch")
         return 0
     return at
