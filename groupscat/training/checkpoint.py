@@ -47,7 +47,7 @@ class Plan:
     """What is trained on what and how: a checkpoint of another one is refused.
 
     ``network``, ``recipe``: as data. ``data``, ``start``: fingerprints of the signals, and of the weights at
-    first.
+    first. ``versions``: of augmented signals, computed once; 0: drawn anew in every epoch.
     """
 
     network: Any

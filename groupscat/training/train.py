@@ -211,7 +211,7 @@ def _computed_once(
     versions: int | None,
     note: Callable[[str], object],
 ) -> int:
-    """How many layers at the front are computed before training begins; of ``sets`` the first is trained on."""
+    """How many layers at the front are computed before training; of ``sets`` the first is trained on."""
     if versions is not None:
         integer("precompute", int(versions), 0)
     at = frozen(network)
