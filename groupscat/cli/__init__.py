@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import groupscat as gs
-from groupscat.cli import classify, demo, features, info, predict, reconstruct, train
+from groupscat.cli import classify, demo, features, info, predict, reconstruct, symmetries, train
 from groupscat.cli.common import BAD_ARGUMENT, BAD_DATA, OK, RAW, Parser, say
 from groupscat.errors import ArgumentError, BackendError, DeviceError, GroupscatError
 
@@ -21,6 +21,7 @@ EPILOG = """examples:
   groupscat predict model.skops new_photos/        apply it
   groupscat train --model hcnn --data photos/ -o run   train a network in any framework
   groupscat reconstruct photo.jpg --shape 64 64    find a picture with the same coefficients
+  groupscat symmetries hcnn.safetensors cifar10.npz -o symmetries.png
   groupscat info                                   versions, backends and devices
 
 The environment variable GROUPSCAT_BACKEND names the backend where --backend is not given.
@@ -74,7 +75,7 @@ def parser() -> Parser:
     )
     top.add_argument("--version", action="version", version=f"groupscat {gs.__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (demo, features, classify, train, predict, reconstruct, info):
+    for command in (demo, features, classify, train, predict, reconstruct, symmetries, info):
         command.add(commands)
     return top
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +29,7 @@ class Symmetries:
 
     Attributes
     ----------
-    layer : its number. space : where its output lives. rows : the images that were moved.
+    layer : its number. space : where its output lives. labels : of all images. rows : those that were moved.
     classes : theirs, which are the rows of ``probabilities``. accuracy : of the network, on all images.
     chance : share of the other images that have an image's own class, that is ``same_class`` by chance.
     along : an entry for every attribute axis, oldest first.
@@ -36,11 +37,18 @@ class Symmetries:
 
     layer: int
     space: Space
+    labels: tuple[int, ...]
     rows: tuple[int, ...]
     classes: tuple[int, ...]
     accuracy: float
     chance: float
     along: tuple[Translations, ...]
+
+    def report(self) -> dict[str, Any]:
+        """What is found, as dicts, lists, numbers and text."""
+        own = ("layer", "accuracy", "chance", "classes", "labels", "rows")
+        along = [each.report() for each in self.along]
+        return {name: getattr(self, name) for name in own} | {"space": str(self.space), "along": along}
 
     def __str__(self) -> str:
         lines = [
@@ -178,6 +186,7 @@ def symmetries(
     return Symmetries(
         layer=at,
         space=space,
+        labels=tuple(truth.tolist()),
         rows=tuple(chosen.tolist()),
         classes=tuple(np.unique(truth[chosen]).tolist()),
         accuracy=right / len(truth),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,21 @@ class Translations:
     def zero(self) -> int:
         """The place of no shift."""
         return self.shifts.index(0)
+
+    def report(self) -> dict[str, Any]:
+        """What is found, as dicts, lists and numbers."""
+        own, *controls = (
+            {name: getattr(effect, name).tolist() for name in EFFECTS}
+            for effect in (self.effect, *self.controls)
+        )
+        return {
+            "axis": self.axis,
+            "shifts": list(self.shifts),
+            **own,
+            "controls": controls,
+            "probabilities": self.probabilities.tolist(),
+            "nearest": self.nearest.tolist(),
+        }
 
     def means(self) -> dict[str, tuple[float, tuple[float, ...]]]:
         """By the name of an effect, its mean over all shifts but 0, and that of each control.

@@ -16,6 +16,7 @@ from groupscat.plot.disk import scattering_disk
 from groupscat.plot.maps import maps
 from groupscat.plot.reconstruction import reconstructions
 from groupscat.plot.rose import rose
+from groupscat.plot.symmetries import symmetries
 from groupscat.plot.time_frequency import modulations, scalogram
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "rose",
     "scalogram",
     "scattering_disk",
+    "symmetries",
 ]
