@@ -37,7 +37,18 @@ ALLOWED: dict[str, set[str]] = {
     "equivariance": {"errors", "checks", "space", "groups", "backend", "action"},
     "execute": {"errors", "plan", "backend"},
     "convolution": {"errors", "checks", "space", "groups", "wavelets", "plan", "backend", "execute"},
-    "nn": {"errors", "checks", "space", "plan", "backend", "execute", "convolution", "scattering"},
+    "nn": {
+        "errors",
+        "checks",
+        "space",
+        "groups",
+        "wavelets",
+        "plan",
+        "backend",
+        "execute",
+        "convolution",
+        "scattering",
+    },
     "scattering": {"errors", "checks", "space", "groups", "wavelets", "plan", "backend", "execute"},
 }
 #: Everything else is a front door: nothing of the core imports it.

@@ -16,13 +16,25 @@ from groupscat.nn.linear import Conv1x1, Dense, TightFrame
 from groupscat.nn.network import Network
 from groupscat.nn.normalise import BatchNorm, DivisiveNorm, Dropout, Standardise
 from groupscat.nn.pointwise import ELU, Modulus, Pointwise, ReLU, SignedRoot, SoftThreshold
-from groupscat.nn.published import hcnn, plain_cnn, scattering_mlp
+from groupscat.nn.published import (
+    PUBLISHED,
+    hcnn,
+    plain_cnn,
+    scattering_linear,
+    scattering_mlp,
+    scattering_resnet10,
+    scattering_wrn,
+    se2_cnn,
+    shared_local_encoder,
+    wide_resnet,
+)
 from groupscat.nn.residual import Residual
 from groupscat.nn.split import join_arrays, split, split_arrays
 from groupscat.nn.symmetry import Symmetries, symmetries
 
 __all__ = [
     "ELU",
+    "PUBLISHED",
     "BatchNorm",
     "Constant",
     "Constraint",
@@ -64,9 +76,15 @@ __all__ = [
     "plain_cnn",
     "register",
     "save",
+    "scattering_linear",
     "scattering_mlp",
+    "scattering_resnet10",
+    "scattering_wrn",
+    "se2_cnn",
+    "shared_local_encoder",
     "split",
     "split_arrays",
     "symmetries",
     "to_config",
+    "wide_resnet",
 ]
