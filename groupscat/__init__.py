@@ -82,6 +82,7 @@ __all__ = [
     "convnd_adjoint",
     "default_backend",
     "equivariance_error",
+    "export_onnx",
     "fiber_batch_norm",
     "fiber_statistics",
     "get_backend",

@@ -15,9 +15,10 @@ from groupscat.scattering.operator import Operator
 def export_onnx(model: Any, path: str | os.PathLike[str], dtype: str | None = None) -> None:
     """Write a trained network or a scattering transform to an ONNX file.
 
-    The input "x" has shape (batch, *input_shape), for an operator (batch, *shape), with any batch; the output
-    is "y". All operations are real: Fourier transforms are products with matrices, complex input or output is
-    two arrays, "x.re" and "x.im". Operation set 18; parameters have the names of the specification.
+    The input "x" has shape (batch, *input_shape), for an operator (batch, *shape), with any batch but an
+    empty one; the output is "y". All operations are real: Fourier transforms are products with matrices,
+    complex input or output is two arrays, "x.re" and "x.im". Operation set 18; parameters have the names of
+    the specification.
 
     Parameters
     ----------
@@ -50,15 +51,15 @@ def export_onnx(model: Any, path: str | os.PathLike[str], dtype: str | None = No
             raise
         raise BackendError('ONNX files need onnx: pip install "groupscat[onnx]"') from error
     proto: Any
-    operator = getattr(model, "operator", model)  # that of a module of Torch or a layer of Keras
+    # A module of Torch or a layer of Keras holds its operator.
+    operator = model if isinstance(model, Operator) else getattr(model, "operator", None)
     if isinstance(operator, Operator):
         proto = operator_model(operator, dtype or "float32")
     elif isinstance(getattr(model, "spec", None), Network):
         arrays = checked_arrays(model)
-        double = {a.dtype.name for a in arrays.values()} == {"float64"}
-        proto = network_model(
-            model.spec, arrays, dtype or ("float64" if double else "float32"), metadata(model.spec)
-        )
+        own = "float64" if {a.dtype.name for a in arrays.values()} == {"float64"} else "float32"
+        about = metadata(model.spec, getattr(model, "classes", ()))
+        proto = network_model(model.spec, arrays, dtype or own, about)
     else:
         raise ArgumentError(
             f"{model!r}: expected a groupscat.nn.Model, a groupscat.torch.Network, a groupscat.keras.Network "

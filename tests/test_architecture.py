@@ -19,7 +19,7 @@ import groupscat as gs
 
 ROOT = Path(gs.__file__).parent
 FRAMEWORKS = {"torch", "tensorflow", "cupy", "jax", "keras", "groupscat_cupy", "groupscat_torch"}
-FRAMEWORKS |= {"groupscat_tensorflow", "groupscat_jax", "groupscat_keras"}
+FRAMEWORKS |= {"groupscat_tensorflow", "groupscat_jax", "groupscat_keras", "groupscat_onnx", "onnx"}
 HEAVY = {*FRAMEWORKS, "safetensors", "matplotlib", "sklearn", "pandas", "PIL", "tqdm"}
 
 #: groups → spaces → wavelets → plans → backend executes → front doors. What each part of the core may import;
@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
 #: Everything else is a front door: nothing of the core imports it.
 CORE = sorted(ALLOWED)
 #: The only files in which a framework may be imported.
-FRONT_DOORS = {"torch.py", "tensorflow.py", "keras.py", "cupy.py", "jax.py"}
+FRONT_DOORS = {"torch.py", "tensorflow.py", "keras.py", "cupy.py", "jax.py", "onnx.py"}
 
 
 def files_of(part: str) -> list[Path]:

@@ -31,6 +31,7 @@ OPTIONAL = {
     "keras": 'pip install "groupscat[keras]" and a framework',
     "kymatio": "pip install -r benchmarks/requirements.txt",
     "matplotlib": 'pip install "groupscat[plot]"',
+    "onnxruntime": 'pip install "groupscat[onnx]" onnxruntime',
     "pandas": 'pip install "groupscat[pandas]"',
     "sklearn": 'pip install "groupscat[sklearn]"',
     "tensorflow": 'pip install "groupscat[tensorflow]"',

@@ -104,7 +104,7 @@ class ONNXBackend(Backend):
         order = list(range(len(x.shape)))
         axis = order.pop(source)
         order.insert(destination % len(x.shape), axis)
-        return self.permute(x, order)
+        return _each(lambda part: transpose(part, order), x)
 
     def permute(self, x: Array, order: Sequence[int]) -> Array:
         return _each(lambda part: transpose(part, order), x)

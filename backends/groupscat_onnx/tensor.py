@@ -159,11 +159,12 @@ def broadcast(x: Shape, y: Shape) -> Shape:
 def reshape(x: Tensor, shape: Sequence[int | None]) -> Tensor:
     """−1, at most once, is what is left; so is None, the batch."""
     sizes = [-1 if n is None else n for n in shape]
-    left: int | None = None
-    if None not in x.shape and -1 in sizes:
-        left = math.prod(n or 0 for n in x.shape) // -math.prod(sizes)
-    after = tuple(left if n == -1 else n for n in sizes)
-    return x if after == x.shape else node("Reshape", x, integers(sizes), shape=after)
+    if -1 in sizes and None not in x.shape:
+        sizes[sizes.index(-1)] = math.prod(n or 0 for n in x.shape) // max(1, -math.prod(sizes))
+    after = tuple(None if n == -1 else n for n in sizes)
+    if after == x.shape:
+        return x
+    return node("Reshape", x, integers(sizes), shape=after, allowzero=int(0 in sizes))
 
 
 def transpose(x: Tensor, order: Sequence[int]) -> Tensor:
