@@ -122,6 +122,17 @@ def outputs_interleaved(original: Any, self: Any, x: Any, w: Any, *rest: Any) ->
     return original(self, x, w[order], *rest)[:, order.argsort()]
 
 
+def scaled_first(
+    original: Any, self: Any, x: Any, mean: Any, variance: Any, affine: Any, eps: float, own: bool
+) -> Any:
+    """x · scale − mean · scale: far from zero no digits are left."""
+    scale, (weight, bias) = (variance + eps) ** -0.5, affine or (1.0, torch.zeros_like(mean))
+    scale, shift = (
+        a.reshape(1, -1, *(1,) * (x.ndim - 2)) for a in (scale * weight, bias - mean * scale * weight)
+    )
+    return x * scale + shift
+
+
 def by_name(change: Callable[[Any], Any]) -> Any:
     """Every gradient changed."""
     return result(lambda r: (*r[:2], {name: change(g) for name, g in r[2].items()}))
@@ -280,6 +291,31 @@ MUTATIONS = [
              arguments(lambda x, w, *rest: (x, w.detach(), *rest))),
     Mutation("convolution in single precision", "conv", in_single),
     Mutation("convolution in double precision", "conv", in_double),
+    Mutation("alpha forgotten", "elu", lambda f, self, x, alpha: f(self, x, 1.0)),
+    Mutation("ELU of minus x", "elu", lambda f, self, x, alpha: -f(self, -x, alpha)),
+    Mutation("gradient of the ELU NaN far above zero", "elu",
+             lambda f, self, x, alpha: T.where(x > 0, x, alpha * (x.exp() - 1))),
+    Mutation("ELU in single precision", "elu", in_single),
+    Mutation("difference not squared", "squared_difference", lambda f, self, x, y: (x - y).abs()),
+    Mutation("subtrahend detached from the gradient", "squared_difference",
+             arguments(lambda x, y: (x, y.detach()))),
+    Mutation("differences in double precision", "squared_difference", in_double),
+    Mutation("statistics detached from the gradient", "batch_norm",
+             lambda f, self, x, m, v, affine, eps, own:
+             f(self, x, m.detach(), v.detach(), affine, eps, False)),
+    Mutation("statistics always its own", "batch_norm",
+             lambda f, self, x, m, v, affine, eps, own: f(self, x, m, v, affine, eps, True)),
+    Mutation("divided by the variance", "batch_norm",
+             lambda f, self, x, m, v, affine, eps, own: f(self, x, m, v * v, affine, eps, False)),
+    Mutation("eps forgotten", "batch_norm",
+             lambda f, self, x, m, v, affine, eps, own: f(self, x, m, v, affine, 0.0, own)),
+    Mutation("bias forgotten", "batch_norm",
+             lambda f, self, x, m, v, affine, eps, own:
+             f(self, x, m, v, [a * (1 - k) for k, a in enumerate(affine)], eps, own)),
+    Mutation("scaled before it is centred", "batch_norm", scaled_first),
+    Mutation("weights of the channels in reverse", "batch_norm",
+             lambda f, self, x, m, v, affine, eps, own:
+             f(self, x, m, v, [a.flip(0) for a in affine], eps, own)),
     Mutation("surrounded by ones", "surround",
              lambda f, self, x, m: f(self, x - 1, m) + 1),
     Mutation("surrounded after, not before", "surround", arguments(lambda x, m: (x, [p[::-1] for p in m]))),

@@ -240,6 +240,12 @@ class TensorFlowBackend(Backend):
         y = tf.nn.convolution(x, w, strides=list(stride), padding="VALID")
         return self.permute(y, (0, d + 1, *range(1, d + 1)))
 
+    def elu(self, x: Tensor, alpha: float) -> Tensor:
+        return tf.nn.elu(x) if alpha == 1 else super().elu(x, alpha)
+
+    def squared_difference(self, x: Tensor, y: Tensor) -> Tensor:
+        return tf.math.squared_difference(x, y)
+
     def surround(self, x: Tensor, margin: Sequence[tuple[int, int]]) -> Tensor:
         return tf.pad(x, [(0, 0)] * (x.shape.rank - len(margin)) + list(margin))
 

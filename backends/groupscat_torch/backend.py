@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -146,7 +147,11 @@ class TorchBackend(Backend):
             return torch.matmul(x, y)
 
     def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-        return x.sum(axes)
+        if x.is_contiguous():
+            return x.sum(axes)
+        z, back = _along_memory(x)
+        z = z.sum(tuple(back[k] for k in axes), keepdim=True).permute(back)
+        return z.reshape([n for k, n in enumerate(z.shape) if k not in {a % x.ndim for a in axes}])
 
     def max(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
         return x.amax(axes)
@@ -309,8 +314,45 @@ class TorchBackend(Backend):
         with _full_precision(x):
             return CONVOLVE[len(margin)](x, w, None, tuple(stride), before, tuple(dilation), groups)
 
+    def elu(self, x: Tensor, alpha: float) -> Tensor:
+        z, back = _along_memory(x)
+        return torch.nn.functional.elu(z, alpha).permute(back)
+
+    def squared_difference(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.nn.functional.mse_loss(x, y.expand_as(x), reduction="none")
+
+    def batch_norm(
+        self, x: Tensor, mean: Tensor, variance: Tensor, affine: Sequence[Tensor], eps: float, own: bool
+    ) -> Tensor:
+        if not own:
+            return super().batch_norm(x, mean, variance, affine, eps, own)
+        weight, bias = affine or (None, None)
+        # Torch does not centre before it scales. Neither values nor gradients change by a constant.
+        centred = x - mean.detach().reshape(1, -1, *(1,) * (x.ndim - 2))
+        z, back = _along_memory(centred)
+        at = back[1]
+        rows, columns = (math.prod(z.shape[k] for k in part) for part in (range(at), range(at + 1, z.ndim)))
+        y = torch.batch_norm(
+            z.reshape(rows, -1, columns),
+            weight, bias, None, None, True, 0.0, eps, torch.backends.cudnn.enabled,
+        )  # fmt: skip
+        return y.reshape(z.shape).permute(back)
+
     def surround(self, x: Tensor, margin: Sequence[tuple[int, int]]) -> Tensor:
         return torch.nn.functional.pad(x, [n for pair in reversed(margin) for n in pair])
+
+
+def _along_memory(x: Tensor) -> tuple[Tensor, tuple[int, ...]]:
+    """x with its axes in the order in which they lie in memory; what permutes it back.
+
+    Convolutions leave axes in other orders. Torch runs through a result, and the gradients that reach it, in
+    the order of its axes: several times slower where that is not the order in memory.
+    """
+    axes = tuple(range(x.ndim))
+    if not _in_place(x):  # compilers see to that themselves
+        return x, axes
+    order = tuple(sorted(axes, key=x.stride, reverse=True))
+    return x.permute(order), tuple(map(order.index, axes))
 
 
 def _add_product(total: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -562,6 +562,39 @@ class Backend(ABC):
             total = y if total is None else total + y
         return self.reshape(total, (-1, outputs, *out))
 
+    def elu(self, x: Array, alpha: float) -> Array:
+        """x where x > 0, elsewhere alpha (e^x − 1)."""
+        # The exponent is never positive: e^x of large x would overflow, and its gradient with it.
+        below = self.relu(x * -1.0) * -1.0
+        return self.relu(x) + (self.exp(below) - 1.0) * alpha
+
+    def squared_difference(self, x: Array, y: Array) -> Array:
+        """(x − y)² of real arrays; y is broadcast to the shape of x."""
+        rest = x - y
+        return rest * rest
+
+    def batch_norm(
+        self, x: Array, mean: Array, variance: Array, affine: Sequence[Array], eps: float, own: bool
+    ) -> Array:
+        """(x − mean) / √(variance + eps) · weight + bias, by channel.
+
+        Parameters
+        ----------
+        x : real, shape (B, C, …). mean, variance : shape (C,).
+        affine : weight and bias, shape (C,) each, or nothing.
+        own : mean and variance are those of x over all axes but 1. Then, and only then, gradients may be
+            taken by x alone, as of a function that computes them itself.
+
+        Source: Ioffe & Szegedy 2015, algorithm 1.
+        """
+        shape = (1, -1) + (1,) * (len(self.shape(x)) - 2)
+        scale = self.power(variance + eps, -0.5)
+        if affine:
+            scale = scale * affine[0]
+        # Centred first: a mean far above the deviation would leave no digits.
+        y = (x - self.reshape(mean, shape)) * self.reshape(scale, shape)
+        return y + self.reshape(affine[1], shape) if affine else y
+
     def surround(self, x: Array, margin: Sequence[tuple[int, int]]) -> Array:
         """Zeros (before, after) around the trailing axes."""
         for axis, (before, after) in zip(range(-len(margin), 0), margin, strict=True):
@@ -599,6 +632,9 @@ COMPOSITES = (
     "wrap",
     "permute",
     "conv",
+    "elu",
+    "squared_difference",
+    "batch_norm",
     "surround",
 )
 

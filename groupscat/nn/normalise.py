@@ -106,7 +106,8 @@ class BatchNorm(Layer):
             for before, now in zip(old, (mean, variance), strict=True):
                 average = MovingAverage((before, now), f"{before}.new", self.momentum)
                 to.updates.append(to.emit(average, numbers, batched=False))
-        return to.emit(Normalise((x, mean, variance, *affine), to.register("y"), self.eps), space)
+        norm = Normalise((x, mean, variance, *affine), to.register("y"), self.eps, own=to.training)
+        return to.emit(norm, space)
 
 
 @dataclass(frozen=True, repr=False)
@@ -122,7 +123,7 @@ class DivisiveNorm(Layer):
     channels : channels c − channels//2 … c + channels//2, an odd number; None: all.
     constant : > 0, so that 0 / 0 does not happen. scale, exponent : > 0.
 
-    Source: Carandini & Heeger 2012, "Normalization as a canonical neural computation", eq. 10; over channels:
+    Source: Carandini & Heeger 2012, "Normalization as a canonical neural computation"; over channels:
     Krizhevsky, Sutskever, Hinton 2012, section 3.3, DivisiveNorm(channels=5, constant=2, scale=1e-4,
     exponent=0.75); in space: Jarrett, Kavukcuoglu, Ranzato, LeCun 2009; ℓ²: Zarka, Guth, Mallat 2021.
 

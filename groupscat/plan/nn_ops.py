@@ -96,24 +96,22 @@ class ChannelVariance(Op):
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         x, mean = args
-        rest = x - _per_channel(xp, mean, x)
-        return channel_mean(xp, rest * rest)
+        return channel_mean(xp, xp.squared_difference(x, _per_channel(xp, mean, x)))
 
 
 @dataclass(frozen=True)
 class Normalise(Op):
-    """(x − mean) / √(variance + eps) · weight + bias of (x, mean, variance), or with weight and bias."""
+    """(x − mean) / √(variance + eps) · weight + bias of (x, mean, variance), or with weight and bias.
+
+    ``own``: mean and variance are those of x.
+    """
 
     eps: float
+    own: bool = False
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         x, mean, variance, *affine = args
-        scale = xp.power(variance + self.eps, -0.5)
-        if affine:
-            scale = scale * affine[0]
-        # Centred first: a mean far above the deviation would leave no digits.
-        y = (x - _per_channel(xp, mean, x)) * _per_channel(xp, scale, x)
-        return y + _per_channel(xp, affine[1], x) if affine else y
+        return xp.batch_norm(x, mean, variance, affine, self.eps, self.own)
 
 
 @dataclass(frozen=True)
@@ -197,10 +195,10 @@ def _per_channel(xp: Backend, numbers: Array, x: Array) -> Array:
 
 def channel_mean(xp: Backend, x: Array) -> Array:
     """(B, C, …) → (C,): over all axes but 1; the length of the first may be unknown."""
-    batch, channels, *rest = xp.shape(x)
-    x = xp.reshape(x, (-1, channels, math.prod(rest)))
-    total = xp.sum(x, (0, 2))
+    batch, _, *rest = xp.shape(x)
+    axes = (0, *range(2, 2 + len(rest)))
+    total = xp.sum(x, axes)
     if isinstance(batch, int):
         return total * (1 / (batch * math.prod(rest)))
     ones = xp.where(x > math.inf, x, 1.0)
-    return total * xp.power(xp.sum(ones, (0, 2)), -1.0)
+    return total * xp.power(xp.sum(ones, axes), -1.0)

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.fft
+from numpy.typing import NDArray
 
 from groupscat.backend import COMPOSITES, Array, Backend, get_backend
 from groupscat.backend.base import Frames
 from groupscat.testing.base import COMPLEX, PRECISIONS, Contract, noise
+from groupscat.testing.tolerances import assert_close
 
 
 class CompositeContract(Contract):
@@ -243,6 +245,104 @@ class CompositeContract(Contract):
         self.both("surround", lambda b: b.surround(self.put(x), margin))
         self.same(self.xp.surround(self.put(x), margin), np.pad(x, ((0, 0), (0, 0), *margin)))
 
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    @pytest.mark.parametrize("alpha", [1.0, 0.3])
+    def test_elu(self, alpha: float, precision: str) -> None:
+        x = np.concatenate([noise((40,)), [0.0, 800.0, -800.0]]).astype(precision).reshape(1, 1, -1)
+        self.both("elu", lambda b: b.elu(self.put(x), alpha), precision)
+        wanted = np.where(x > 0, x, alpha * (np.exp(np.minimum(x, 0.0)) - 1))
+        # Beside 800 nothing else would count.
+        self.same(self.xp.elu(self.put(x[..., :-2]), alpha), wanted[..., :-2], precision)
+        self.same(self.xp.elu(self.put(x), alpha), wanted, precision)
+
+    @pytest.mark.parametrize("alpha", [1.0, 0.3])
+    def test_gradient_of_the_elu(self, alpha: float) -> None:
+        x = np.concatenate([noise((10,)), [800.0, -800.0]])
+        slope = self.gradient(lambda z: self.xp.sum(self.xp.elu(z, alpha), (0,)), x)
+        assert_close(slope, np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0.0))))
+
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    def test_squared_difference(self, precision: str) -> None:
+        x, y = noise((2, 3, 4)).astype(precision), noise((1, 3, 1), 1).astype(precision)
+        given = self.put(x), self.put(y)
+        self.both("squared_difference", lambda b: b.squared_difference(*given), precision)
+        self.same(self.xp.squared_difference(*given), (x - y) ** 2, precision)
+
+    def test_gradient_of_the_squared_difference(self) -> None:
+        x, y, g = noise((2, 3, 4)), noise((1, 3, 1), 1), noise((2, 3, 4), 2)
+        a, b, c = map(self.put, (x, y, g))
+        xp, every = self.xp, (0, 1, 2)
+        slope = self.gradient(lambda z: xp.sum(xp.squared_difference(z, b) * c, every), x)
+        assert_close(slope, 2 * (x - y) * g)
+        slope = self.gradient(lambda z: xp.sum(xp.squared_difference(a, z) * c, every), y)
+        assert_close(slope, (2 * (y - x) * g).sum((0, 2), keepdims=True))
+
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    @pytest.mark.parametrize("learned", [False, True])
+    @pytest.mark.parametrize("own", [False, True])
+    @pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1), (1, 0, 2, 3), (0, 1)])
+    def test_batch_norm(self, order: tuple[int, ...], own: bool, learned: bool, precision: str) -> None:
+        """Whatever the order of the axes in memory."""
+        x = np.transpose(noise((4, 3, 2, 5)[: len(order)]), order).astype(precision)
+        given = self.xp.permute(self.put(np.transpose(x, np.argsort(order))), order)
+        mean, variance, weight, bias = _statistics(x, own)
+        affine = [weight, bias] if learned else []
+        numbers = [self.put(n.astype(precision)) for n in (mean, variance, *affine)]
+
+        def call(b: Backend) -> Array:
+            return b.batch_norm(given, numbers[0], numbers[1], numbers[2:], 0.1, own)
+
+        self.both("batch_norm", call, precision)
+        self.same(call(self.xp), _normalised(x, mean, variance, *affine), precision)
+
+    @pytest.mark.parametrize("own", [False, True])
+    def test_batch_norm_far_from_zero(self, own: bool) -> None:
+        """Small integers about 2^20 are exact in float32, and so is their mean."""
+        x = (2.0**20 + np.array([-3, 3, -1, 1, -2, 2])).reshape(3, 1, 2)
+        mean, variance = np.array([x.mean()]), np.array([x.var()])
+        given, m, v = (self.put(a.astype("float32")) for a in (x, mean, variance))
+        y = self.xp.batch_norm(given, m, v, [], 0.1, own)
+        self.same(y, _normalised(x, mean, variance), "float32")
+
+    @pytest.mark.parametrize("own", [False, True])
+    def test_gradient_of_the_batch_norm(self, own: bool) -> None:
+        """With statistics of its own they follow x; with others they do not."""
+        x, g = noise((3, 2, 4)), noise((3, 2, 4), 5)
+        xp = self.xp
+        mean, variance, weight, _ = given = _statistics(x, own)
+        rest = [self.put(n) for n in given]
+        shape = (1, -1, 1)
+
+        def value(z: Array) -> Array:
+            m, v = rest[:2]
+            if own:
+                m = xp.sum(z, (0, 2)) * (1 / 12)
+                v = xp.sum(xp.squared_difference(z, xp.reshape(m, shape)), (0, 2)) * (1 / 12)
+            return xp.sum(xp.batch_norm(z, m, v, rest[2:], 0.1, own) * self.put(g), (0, 1, 2))
+
+        scale = (weight / np.sqrt(variance + 0.1)).reshape(shape)
+        wanted = g * scale
+        if own:
+            u = _normalised(x, mean, variance)
+            wanted = wanted - scale * g.mean((0, 2), keepdims=True)
+            wanted = wanted - scale * u * (g * u).mean((0, 2), keepdims=True)
+        assert_close(self.gradient(value, x), wanted)
+
     def test_compile_returns_a_function_that_gives_the_same(self) -> None:
         x = self.put(noise((3,)))
         self.same(self.xp.compile(lambda v: v * 2.0)(x), 2 * self.xp.to_numpy(x))
+
+
+def _statistics(x: NDArray[Any], own: bool) -> tuple[NDArray[Any], ...]:
+    """Mean, variance, weight and bias of every channel; the first two those of x, or any."""
+    channels = x.shape[1]
+    flat = np.moveaxis(x, 1, 0).reshape(channels, -1).astype("float64")
+    weight, bias, mean, deviation = (noise((channels,), 1 + k) for k in range(4))
+    if own:
+        return flat.mean(1), flat.var(1), weight, bias
+    return mean, deviation**2, weight, bias
+
+
+def _normalised(x: Any, mean: Any, variance: Any, weight: Any = 1.0, bias: Any = 0.0) -> NDArray[Any]:
+    y = (np.moveaxis(x, 1, -1).astype("float64") - mean) / np.sqrt(variance + 0.1) * weight + bias
+    return np.moveaxis(y, -1, 1)
