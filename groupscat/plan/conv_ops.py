@@ -25,6 +25,16 @@ class Rearrange(Op):
 
 
 @dataclass(frozen=True)
+class Subsample(Op):
+    """Every ``strides``-th sample along the last axes, from the first one on."""
+
+    strides: tuple[int, ...]
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        return args[0][(..., *(slice(None, None, stride) for stride in self.strides))]
+
+
+@dataclass(frozen=True)
 class Gather(Op):
     """Axes ``axes`` (negative) of srcs[0] at the positions srcs[1:], −1 being a zero."""
 

@@ -26,6 +26,7 @@ from groupscat.plan.conv_ops import (
     Gather,
     Parts,
     Rearrange,
+    Subsample,
     Synthesise,
 )
 from groupscat.plan.fourier import ShortFourier, runs
@@ -169,8 +170,44 @@ def convolution_plan(
 
 def lower_convolution(b: PlanBuilder, x: str, w: str, shape: ConvShape, strategy: str | None = None) -> str:
     """Add the operations of a real convolution; returns the register of its result."""
+    still = tuple(k for k, axis in enumerate(shape.axes) if axis.taps == 1)
+    if still and len(shape.axes) > 2:
+        return _around_still_axes(b, x, w, shape, still, strategy)
     split = choose(shape.axes, shape.channels, shape.outputs, shape.groups, strategy)
     return Lowering(b, shape, split).run(x, w)
+
+
+def _around_still_axes(
+    b: PlanBuilder, x: str, w: str, shape: ConvShape, still: tuple[int, ...], strategy: str | None
+) -> str:
+    """A convolution whose filter has one tap along ``still``: what it reads of them joins the batch.
+
+    Where it has one tap along every axis they become one, and the convolution is a matrix between channels.
+    """
+    name = f"conv_{len(b.ops)}"
+    strides = tuple(axis.stride if k in still else 1 for k, axis in enumerate(shape.axes))
+    read = [axis.outputs if k in still else axis.size for k, axis in enumerate(shape.axes)]
+    if max(strides) > 1:
+        x = b.emit(Subsample((x,), f"{name}_read", strides), space_of(shape.channels, *read))
+    moving = tuple(k for k in range(len(shape.axes)) if k not in still)
+    batch = still if moving else ()
+    axes = tuple(shape.axes[k] for k in moving) or (ConvAxis(math.prod(read), taps=1),)
+    inner = replace(shape, axes=axes)
+    copies = space_of(*(read[k] for k in batch)).axes
+    order = (0, *(k + 2 for k in batch), 1, *(k + 2 for k in moving or still))
+    op = Rearrange((x,), f"{name}_x", (-1, shape.channels, *read), order, (-1, shape.channels, *inner.sizes))
+    x = b.emit(op, Space((*copies, *space_of(shape.channels, *inner.sizes).axes)))
+    flat = Rearrange((w,), f"{name}_w", shape.kernel, tuple(range(len(shape.kernel))), inner.kernel)
+    w = b.emit(flat, space_of(*inner.kernel), batched=False)
+    after = space_of(shape.outputs, *inner.results)
+    plan = convolution_plan(inner, strategy)
+    y = b.splice(plan, {"x": x, "w": w}, name, Space((*copies, *after.axes)), copies)
+    sizes = inner.results if moving else read
+    before = (-1, *(read[k] for k in batch), shape.outputs, *sizes)
+    places = (*batch, -1, *(moving or still))
+    order = (0, *(1 + _place(k, places) for k in range(-1, len(shape.axes))))
+    whole = (shape.outputs, *shape.results)
+    return b.emit(Rearrange((y,), f"{name}_y", before, order, (-1, *whole)), space_of(*whole))
 
 
 class Lowering:
