@@ -359,9 +359,14 @@ def test_what_cannot_be_exported(model: Any, options: dict[str, Any], message: s
         gs.export_onnx(model, tmp_path / "x.onnx", **options)
 
 
-def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["no folder/x.onnx", "file/x.onnx", "folder", ""])
+def test_a_file_that_cannot_be_written(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("something else")
+    Path("folder").mkdir()
     with pytest.raises(gs.DataError, match="cannot be written"):
-        gs.export_onnx(model_of(TINY), tmp_path / "no folder" / "x.onnx")
+        gs.export_onnx(model_of(TINY), path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
 
 
 def test_constants_beyond_what_a_file_can_hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

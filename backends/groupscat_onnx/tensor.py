@@ -81,7 +81,7 @@ class Tensor:
         part = (*part[:at], *(slice(None),) * missing, *part[at + 1 :])
         if self.value is not None and not self.name:
             return constant(self.value[part])
-        return unsqueeze(_sliced(self, [p for p in part if p is not None]), part)
+        return _rearranged(_sliced(self, [p for p in part if p is not None]), part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +172,7 @@ def transpose(x: Tensor, order: Sequence[int]) -> Tensor:
     return node("Transpose", x, shape=shape, perm=list(order)) if list(order) != sorted(order) else x
 
 
-def unsqueeze(x: Tensor, part: Sequence[Any]) -> Tensor:
+def _rearranged(x: Tensor, part: Sequence[Any]) -> Tensor:
     """x, one axis per slice or integer of the part, without the axes of integers, with new ones for None."""
     kept = [p for p in part if p is not None]
     gone = [k for k, p in enumerate(kept) if not isinstance(p, slice)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -132,14 +133,15 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     DataError : it cannot be written.
     """
     target = Path(path)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    part = target.parent / f"{target.name}.{os.getpid()}.part"
     try:
         part.write_bytes(data)
         os.replace(part, target)
     except OSError as error:
         raise DataError(f"{os.fspath(path)!r} cannot be written: {error}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def load(path: str | os.PathLike[str], backend: str = "numpy", device: str | None = None) -> Model:
