@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,44 @@ def test_gradients() -> None:
 
     given = [p.detach().clone().requires_grad_() for p in net.parameters()]
     assert torch.autograd.gradcheck(run, (x, *given))
+
+
+@needs("torch")
+def test_a_trained_module_keeps_its_constraints() -> None:
+    import torch
+
+    import groupscat.torch
+
+    net = groupscat.torch.Network(BOUNDED, dtype=torch.float64, seed=0)
+    x, step = torch.from_numpy(matrix(8, 3, 2, 2)), torch.optim.SGD(net.parameters(), lr=0.5)
+    loose = []
+    for _ in range(5):
+        step.zero_grad()
+        net(x).square().mean().neg().backward()
+        step.step()
+        loose.append(float(torch.linalg.matrix_norm(net.state_dict()["5.weight"], 2)))
+        net.load_state_dict(nn.constrain(net.spec, net.state_dict()))
+        norms = {k: float(torch.linalg.matrix_norm(net.state_dict()[k], 2)) for k in BOUNDED.constraints}
+        assert norms["0.weight"] <= 0.5 * (1 + 1e-12)
+        assert norms["5.weight"] <= 1 + 1e-12
+    assert max(loose) > 1.01
+
+
+def test_a_constraint_of_ones_own() -> None:
+    @dataclass(frozen=True, repr=False)
+    class NotNegative(nn.Constraint):
+        def __call__(self, xp: Backend, w: Any) -> Any:
+            return xp.relu(w)
+
+    network = nn.Network([nn.Dense(2, bias=False, constraint=NotNegative())], (2,))
+    with pytest.raises(gs.ArgumentError, match="not registered"):
+        nn.to_config(network)
+    nn.register(NotNegative)
+    assert nn.from_config(nn.to_config(network)) == network
+    w = np.array([[-1.0, 2.0], [3.0, -4.0]])
+    np.testing.assert_array_equal(nn.constrain(network, {"0.weight": w})["0.weight"], np.maximum(w, 0))
+    with pytest.raises(gs.ArgumentError, match="Layer or Constraint"):
+        nn.register(dict)  # type: ignore[type-var]
 
 
 # ------------------------------------------------------------------------------------------ bad input

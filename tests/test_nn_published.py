@@ -174,7 +174,7 @@ def test_scattering_and_resnet10_have_the_12_8_million_parameters_of_the_paper()
     ("depth", "width", "millions"), [(16, 8, 11.0), (28, 10, 36.5), (40, 2, 2.2), (40, 4, 8.9)]
 )
 def test_wide_resnets_have_the_published_millions(depth: int, width: int, millions: float) -> None:
-    """Table 5 of Zagoruyko & Komodakis 2016."""
+    """Those of Zagoruyko & Komodakis 2016, in millions."""
     network, blocks = nn.wide_resnet(depth, width), (depth - 4) // 6
     widths = [16, 16 * width, 32 * width, 64 * width]
     count = 9 * 3 * 16 + 2 * 16 + widths[-1] * 10 + 10

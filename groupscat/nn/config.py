@@ -11,7 +11,7 @@ from groupscat.convolution.layer import ConvNdSpec
 from groupscat.errors import ArgumentError
 from groupscat.nn.adapt import Convolution, FrontEnd
 from groupscat.nn.axes import Flatten, Mean, NewAttribute, Pad, Pool
-from groupscat.nn.constraint import Parseval, SpectralBound
+from groupscat.nn.constraint import Constraint, Parseval, SpectralBound
 from groupscat.nn.layer import Layer
 from groupscat.nn.linear import Conv1x1, Dense, TightFrame
 from groupscat.nn.network import Network
@@ -21,7 +21,7 @@ from groupscat.nn.residual import Residual
 from groupscat.scattering.operator import Operator
 from groupscat.space import Axis
 
-L = TypeVar("L", bound=type[Layer])
+L = TypeVar("L", bound=type[Layer] | type[Constraint])
 _SPECS = (ConvNdSpec, LiftSpec, GroupConvSpec, GroupPoolSpec)
 _LAYERS = (
     Network, BatchNorm, Conv1x1, Dense, DivisiveNorm, Dropout, ELU, Flatten, Mean, Modulus, NewAttribute, Pad,
@@ -38,11 +38,11 @@ _KNOWN: dict[str, Any] = {cls.__name__: cls for cls in (*_SPECS, *_LAYERS, *_CON
 
 
 def register(cls: L) -> L:
-    """Let :func:`from_config`, and so files, make layers of a class of one's own; a decorator.
+    """Let :func:`from_config`, and so files, make layers or constraints of a class of one's own; a decorator.
 
     Raises
     ------
-    ArgumentError : it is no frozen dataclass that is a Layer, or another class has its name.
+    ArgumentError : it is no frozen dataclass that is a Layer or a Constraint, or another class has its name.
 
     >>> from dataclasses import dataclass
     >>> from groupscat import nn
@@ -54,8 +54,10 @@ def register(cls: L) -> L:
     >>> from_config(to_config(nn.Network([Square()], (1, 8)))).layers
     (Square(),)
     """
-    if not (isinstance(cls, type) and is_dataclass(cls) and issubclass(cls, Layer)):
-        raise ArgumentError(f"{cls!r}: expected a frozen dataclass that subclasses groupscat.nn.Layer.")
+    if not (isinstance(cls, type) and is_dataclass(cls) and issubclass(cls, Layer | Constraint)):
+        raise ArgumentError(
+            f"{cls!r}: expected a frozen dataclass that subclasses groupscat.nn.Layer or Constraint."
+        )
     if _KNOWN.get(cls.__name__, cls) is not cls:
         raise ArgumentError(f"There is another class {cls.__name__}, {_KNOWN[cls.__name__]!r}. Rename one.")
     _KNOWN[cls.__name__] = cls

@@ -86,8 +86,8 @@ class TightFrame(Layer):
     features : p. rho : ρ; None: SoftThreshold(1.5/√p), for x of norm 1, as DivisiveNorm() makes it; the other
         published one is ReLU(threshold=1/√p). rate : of the constraint, :class:`Parseval`.
 
-    Source: Zarka, Guth, Mallat 2021, "Separation and concentration in deep networks", sections 2 and 3. The
-    released code also gives the rows of F one norm; here the constraint is all that holds them.
+    Source: Zarka, Guth, Mallat 2021, "Separation and concentration in deep networks". The released code also
+    gives the rows of F one norm; here the constraint is all that holds them.
     """
 
     features: int
