@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from groupscat.datasets import Augment
+from groupscat.datasets import augment as augment_module
+from groupscat.datasets.philox import philox
 from groupscat.errors import ArgumentError, ShapeError
-from groupscat.training import Augment
-from groupscat.training import augment as augment_module
-from groupscat.training.philox import philox
 
 
 def words_of(seed: int, epoch: int, row: int) -> list[int]:

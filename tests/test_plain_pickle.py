@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groupscat.datasets import plain_pickle
+from groupscat.datasets.plain_pickle import read_plain
 from groupscat.errors import DataError
-from groupscat.training import plain_pickle
-from groupscat.training.plain_pickle import read_plain
 
 
 class _Calls:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from groupscat.datasets import dataset_splits, open_dataset
 from groupscat.errors import ArgumentError, DataError
-from groupscat.training import dataset_splits, open_dataset
 from tests.test_training_data import images, labels
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from groupscat.datasets import Dataset, dataset_splits, decode, open_dataset
 from groupscat.errors import ArgumentError, DataError, DtypeError, ShapeError
-from groupscat.training import Dataset, dataset_splits, decode, open_dataset
 
 
 def images(*shape: int, seed: int = 0) -> np.ndarray:
@@ -89,7 +89,7 @@ class TestDataset:
             data.split(fraction, seed=0)
 
     def test_statistics_are_those_of_all_values_at_once(self, data, monkeypatch):
-        from groupscat.training import dataset
+        from groupscat.datasets import dataset
 
         whole = np.moveaxis(data.x / 255, 1, 0).reshape(3, -1)
         for block in (1, 7 * 90, 1 << 20):
@@ -180,7 +180,7 @@ class TestDataset:
 
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
     def test_not_finite(self, value, monkeypatch):
-        from groupscat.training import dataset
+        from groupscat.datasets import dataset
 
         monkeypatch.setattr(dataset, "BLOCK", 40)
         x = np.zeros((30, 2, 8), np.float32)

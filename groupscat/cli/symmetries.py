@@ -16,8 +16,8 @@ from groupscat.data.source import printable
 from groupscat.errors import DataError
 
 if TYPE_CHECKING:
+    from groupscat.datasets import Dataset
     from groupscat.nn import Model, Symmetries
-    from groupscat.training import Dataset
 
 EPILOG = """examples:
   groupscat symmetries hcnn.safetensors cifar10.npz -o symmetries.png
@@ -130,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _images(a: argparse.Namespace, model: Model) -> tuple[Dataset, NDArray[Any]]:
     """Images in random order, with the labels of the model's outputs; and where in the data they are."""
-    from groupscat.training import dataset_splits, open_dataset
+    from groupscat.datasets import dataset_splits, open_dataset
 
     split = a.split or ("test" if "test" in dataset_splits(a.data) else "train")
     data = open_dataset(a.data, split, key=a.key, label=a.label)

@@ -1,8 +1,6 @@
-"""Training of networks: labelled data, recipes, and one loop for every framework that differentiates."""
+"""Training of networks: recipes, and one loop for every framework that differentiates."""
 
-from groupscat.training.augment import Augment
-from groupscat.training.dataset import Dataset
-from groupscat.training.files import dataset_splits, open_dataset
+from groupscat.datasets import Augment, Dataset, dataset_splits, open_dataset
 from groupscat.training.loop import Score
 from groupscat.training.optimise import SGD, Adam, Optimiser
 from groupscat.training.recipe import RECIPES, Recipe

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from groupscat import nn
 from groupscat.backend import Array, Backend
 from groupscat.data.progress import Progress
+from groupscat.datasets.dataset import Dataset
 from groupscat.nn import Network
 from groupscat.nn.adapt import FrontEnd
-from groupscat.training.dataset import Dataset
 from groupscat.training.recipe import Recipe
 from groupscat.training.step import Weights
 

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from groupscat import nn
 from groupscat.backend import Array, Backend
 from groupscat.data.progress import Counter
+from groupscat.datasets.augment import Augment
+from groupscat.datasets.dataset import Dataset
 from groupscat.errors import TrainingError
 from groupscat.nn import Network
-from groupscat.training.augment import Augment
 from groupscat.training.checkpoint import Place
-from groupscat.training.dataset import Dataset
 from groupscat.training.history import Log, described
 from groupscat.training.recipe import Recipe
 from groupscat.training.step import Step, Weights

@@ -16,9 +16,9 @@ from groupscat.data.arrays import ArraySource
 from groupscat.data.inputs import open_source
 from groupscat.data.progress import Counter, Progress
 from groupscat.data.source import Source
+from groupscat.datasets.archive import channels_first
 from groupscat.errors import ArgumentError, DataError, ShapeError
 from groupscat.nn import Model
-from groupscat.training.archive import channels_first
 
 BATCH = 64
 #: Colours of images by channels of the input.

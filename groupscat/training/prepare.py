@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from groupscat import nn
+from groupscat.datasets.dataset import Dataset
 from groupscat.errors import ArgumentError, DataError, GroupscatError
 from groupscat.nn import Model, Network
 from groupscat.nn.config import from_config
-from groupscat.training.dataset import Dataset
 
 
 def network_for(name: str, data: Dataset, options: Mapping[str, Any]) -> Network | Model:

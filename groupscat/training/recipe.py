@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from groupscat.checks import choice, integer
+from groupscat.datasets.augment import Augment
 from groupscat.errors import ArgumentError
-from groupscat.training.augment import Augment
 from groupscat.training.optimise import SGD, Adam, Optimiser
 from groupscat.training.schedule import Cosine, Schedule, Steps
 

@@ -14,10 +14,10 @@ from groupscat import nn
 from groupscat.backend import Backend, backend_of, default_backend, get_backend
 from groupscat.checks import integer, positive
 from groupscat.data.progress import Progress
+from groupscat.datasets.dataset import Dataset
 from groupscat.errors import ArgumentError, ShapeError
 from groupscat.nn import Model, Network
 from groupscat.training.checkpoint import Checkpoint, Place, Plan
-from groupscat.training.dataset import Dataset
 from groupscat.training.folder import CHECKPOINT, Folder, checkpoint_in
 from groupscat.training.frozen import LIMIT, computed, frozen, shifted, size
 from groupscat.training.loop import Loop, Score

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from groupscat.datasets.content import SPLITS, Content, Part
+from groupscat.datasets.members import Members
 from groupscat.errors import DataError
-from groupscat.training.content import SPLITS, Content, Part
-from groupscat.training.members import Members
 
 NAME = re.compile(
     r"(?:(?P<prefix>.*)[-_.])?(?P<split>train|test|t10k)[-_.](?P<what>images|labels)[-_.]idx[0-9]"

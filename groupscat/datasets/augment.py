@@ -11,8 +11,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from groupscat.checks import choice, integer
+from groupscat.datasets.philox import philox
 from groupscat.errors import ArgumentError, ShapeError
-from groupscat.training.philox import philox
 
 #: What a shift brings in from outside, in NumPy's words.
 PADDING = {"zeros": "constant", "reflect": "reflect", "edge": "edge"}

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from groupscat.datasets.content import Content, Part
+from groupscat.datasets.members import Members
+from groupscat.datasets.plain_pickle import read_plain
 from groupscat.errors import ArgumentError, DataError
-from groupscat.training.content import Content, Part
-from groupscat.training.members import Members
-from groupscat.training.plain_pickle import read_plain
 
 IMAGE = (3, 32, 32)
 PIXELS = 3072

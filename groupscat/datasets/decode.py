@@ -25,7 +25,7 @@ STEP = 256
 class LazyImages:
     """Image files as an array (n, channels, H, W) of float32, decoded each time that rows are asked for.
 
-    It has of an array what :class:`~groupscat.training.Dataset` uses: shape, type, rows, ``take``.
+    It has of an array what :class:`~groupscat.datasets.Dataset` uses: shape, type, rows, ``take``.
     """
 
     dtype = np.dtype(np.float32)

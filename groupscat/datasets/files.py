@@ -13,12 +13,12 @@ from groupscat.data.images import Colour
 from groupscat.data.progress import Progress
 from groupscat.data.source import printable
 from groupscat.data.stored import reason
+from groupscat.datasets import cifar, idx, members
+from groupscat.datasets.archive import read_npz
+from groupscat.datasets.content import SPLITS, Content
+from groupscat.datasets.dataset import Dataset
+from groupscat.datasets.folders import read_folders
 from groupscat.errors import ArgumentError, DataError
-from groupscat.training import cifar, idx, members
-from groupscat.training.archive import read_npz
-from groupscat.training.content import SPLITS, Content
-from groupscat.training.dataset import Dataset
-from groupscat.training.folders import read_folders
 
 FORMATS = (
     "a folder of class folders, an .npz, the idx files of MNIST, or the files of CIFAR-10 or CIFAR-100 "
@@ -43,7 +43,7 @@ def open_dataset(
     - **An** ``.npz`` with ``x_train``, ``y_train``, ``x_test``, ``y_test``; or ``x``, ``y``, ``images``,
       ``labels`` and the like, all to train on except where ``is_test`` marks some rows.
       ``class_names`` are the names of labels 0, 1 …. See
-      :func:`~groupscat.training.archive.channels_first` for the order of axes. Python objects are refused.
+      :func:`~groupscat.datasets.archive.channels_first` for the order of axes. Python objects are refused.
     - **MNIST's files** (``train-images-idx3-ubyte.gz`` …), also of Fashion-MNIST, KMNIST and EMNIST.
     - **CIFAR-10 and CIFAR-100**, the binary or the Python version, in a folder or still in their ``.tar.gz``.
       Pickles are read without running what they call.
@@ -65,7 +65,7 @@ def open_dataset(
     ------
     ArgumentError : there is no such split, or an option is for another format.
     DataError : a file is missing, damaged or cut off, or labels and signals do not fit; see
-        :class:`~groupscat.training.Dataset`.
+        :class:`~groupscat.datasets.Dataset`.
     ImportError : Pillow is not installed, and is needed; the message names the extra.
 
     >>> import tempfile, numpy as np

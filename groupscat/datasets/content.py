@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.classify.labels import as_labels
+from groupscat.datasets.dataset import Dataset
 from groupscat.errors import ArgumentError, DataError
-from groupscat.training.dataset import Dataset
 
 if TYPE_CHECKING:
-    from groupscat.training.decode import LazyImages
+    from groupscat.datasets.decode import LazyImages
 
 #: How splits are called in files and folders.
 SPLITS = {

@@ -13,9 +13,9 @@ from groupscat.data.find import Found, search
 from groupscat.data.images import Colour
 from groupscat.data.progress import Progress
 from groupscat.data.source import printable
+from groupscat.datasets.content import SPLITS, Content, Part
+from groupscat.datasets.decode import LazyImages, read_images
 from groupscat.errors import DataError
-from groupscat.training.content import SPLITS, Content, Part
-from groupscat.training.decode import LazyImages, read_images
 
 
 def read_folders(

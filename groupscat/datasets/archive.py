@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from groupscat.data.source import printable
 from groupscat.data.stored import DAMAGED, reason
+from groupscat.datasets.content import SPLITS, Content, Part
 from groupscat.errors import DataError
-from groupscat.training.content import SPLITS, Content, Part
 
 #: What arrays are called, alone or before or after the name of a split: ``x_train``, ``test_images``.
 SIGNALS = ("x", "images", "image", "data", "signals", "features", "inputs")

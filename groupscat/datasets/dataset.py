@@ -18,7 +18,7 @@ from groupscat.data.images import pillow
 from groupscat.errors import ArgumentError, DataError, DtypeError, ShapeError
 
 if TYPE_CHECKING:
-    from groupscat.training.decode import LazyImages
+    from groupscat.datasets.decode import LazyImages
 
 #: Values handled at a time where all of them are gone through.
 BLOCK = 1 << 23
@@ -31,7 +31,7 @@ class Dataset:
     Parameters
     ----------
     x : array (n, *shape), channels first, real, as stored: bytes stay bytes. It may be mapped to a file, or
-        :class:`~groupscat.training.decode.LazyImages`.
+        :class:`~groupscat.datasets.decode.LazyImages`.
     y : (n,), integers 0 … len(classes) − 1. classes : their names, two or more.
     scale : what stored values are multiplied by: 1/255 for images of 8 bits.
     name : what it is called in logs and messages.
