@@ -91,7 +91,7 @@ def train(
     >>> from groupscat.training import Cosine, Dataset, Recipe, train
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(64) % 2
-    >>> data = Dataset(rng.normal(size=(64, 1, 8)) + y[:, None, None], y, ("low", "high"))
+    >>> data = Dataset(rng.normal(size=(64, 1, 8)) + 2 * y[:, None, None], y, ("low", "high"))
     >>> network = nn.Network([nn.Flatten(), nn.Dense(2)], input_shape=(1, 8))
     >>> result = train(network, data, Recipe(epochs=5, batch_size=16), backend="torch")
     >>> result.rows[-1]["error"] < 0.2
