@@ -62,7 +62,7 @@ class Folder:
                 save(model, self.path / BEST)
         checkpoint.save(self.path / CHECKPOINT)
 
-    def logs(self, place: Place, tensorboard: bool, curve: bool, title: str) -> list[Log]:
+    def logs(self, place: Place, epochs: int, tensorboard: bool, curve: bool, title: str) -> list[Log]:
         """What is told of every epoch.
 
         Raises
@@ -73,7 +73,7 @@ class Folder:
         if tensorboard:
             logs.append(TensorBoard(self.path / EVENTS, len(place.rows)))
         if curve:
-            logs.append(Curve(self.path / CURVE, title))
+            logs.append(Curve(self.path / CURVE, title, epochs))
         return logs
 
 

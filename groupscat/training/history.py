@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +13,8 @@ from typing import Any, Protocol
 from groupscat.nn.files import write
 
 Row = Mapping[str, Any]
+#: Between two pictures: epochs may be much shorter than drawing one.
+SECONDS = 10.0
 
 
 def as_csv(rows: Iterable[Row]) -> bytes:
@@ -83,19 +87,25 @@ class TensorBoard:
 
 
 class Curve:
-    """The learning curve as a picture, drawn after every epoch.
+    """The learning curve as a picture, drawn anew after epochs, but not more often than every few seconds.
+
+    ``epochs``: of the whole training; after the last one it is drawn in any case.
 
     Raises
     ------
     ImportError : matplotlib is not installed; the message names the extra.
     """
 
-    def __init__(self, path: Path, title: str) -> None:
+    def __init__(self, path: Path, title: str, epochs: int) -> None:
         from groupscat.plot.learning import learning_curve
 
-        self._path, self._title, self._draw = path, title, learning_curve
+        self._path, self._title, self._epochs, self._draw = path, title, epochs, learning_curve
+        self._drawn = -math.inf
 
     def __call__(self, rows: tuple[dict[str, Any], ...]) -> None:
+        if time.monotonic() - self._drawn < SECONDS and len(rows) < self._epochs:
+            return
+        self._drawn = time.monotonic()
         buffer = io.BytesIO()
         self._draw(rows, self._title).savefig(buffer, format="png")
         write(self._path, buffer.getvalue())

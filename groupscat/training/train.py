@@ -124,7 +124,7 @@ def train(
             place, weights = found.place, found.weights
             note(f"going on after {place.epoch} epochs and {place.step} steps in {output}")
         if folder is not None:  # fails now, and not after an hour, where a package is missing
-            logs = folder.logs(place, tensorboard, curve, data.name)
+            logs = folder.logs(place, recipe.epochs, tensorboard, curve, data.name)
         bars = progress if progress is not None and processes.rank == 0 else Progress()
 
         train_on, augment, left = [sets.pop("train")], recipe.augment, network
