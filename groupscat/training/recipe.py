@@ -113,6 +113,13 @@ def from_data(data: Any) -> Any:
         raise ArgumentError(f"{data!r} does not make a {data['class']}: {error}.") from error
 
 
+#: Of wide residual networks, with scattering in front or not: Oyallon, Belilovsky, Zagoruyko 2017.
+WIDE = Recipe(
+    epochs=200,
+    optimiser=SGD(nesterov=False),
+    schedule=Steps(rates=(0.1, 0.02, 0.004, 0.0008), at=(0.3, 0.6, 0.8)),
+    augment=Augment(flip=True, shift=4, pad="reflect"),
+)
 #: As published, by the name of the network; schedules in shares of their epochs.
 RECIPES: dict[str, Recipe] = {
     # Jacobsen, Oyallon, Mallat, Smeulders 2017: from .35 halved every 40 of 320 epochs.
@@ -136,11 +143,6 @@ RECIPES: dict[str, Recipe] = {
         decay=2e-4,
         augment=Augment(flip=True, shift=4),
     ),
-    # Oyallon et al. 2018, section 4.1 of the wide residual networks.
-    "scattering_wrn": Recipe(
-        epochs=200,
-        optimiser=SGD(nesterov=False),
-        schedule=Steps(rates=(0.1, 0.02, 0.004, 0.0008), at=(0.3, 0.6, 0.8)),
-        augment=Augment(flip=True, shift=4, pad="reflect"),
-    ),
+    "wide_resnet": WIDE,
+    "scattering_wrn": WIDE,
 }

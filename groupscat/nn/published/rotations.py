@@ -28,9 +28,11 @@ def se2_cnn(
     is without bias, with batch norm and ReLU. Windows of 2 × 2 are pooled after the lift and after the second
     group convolution, all elements of the group after the third; then the mean over the plane and a matrix.
 
-    Parameters ---------- orientations : N, rotations by multiples of 2π/N; exact for quarter turns, else to
-    the grid's accuracy. width : channels. input_shape : (channels, N_1, N_2), sides divisible by 4. classes :
-    numbers that come out.
+    Parameters
+    ----------
+    orientations : N, rotations by multiples of 2π/N; exact for quarter turns, else to the grid's accuracy.
+    width : channels. input_shape : (channels, N_1, N_2), sides divisible by 4.
+    classes : numbers that come out.
 
     Raises
     ------
