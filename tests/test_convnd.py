@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 import groupscat as gs
 from groupscat.backend import get_backend
-from groupscat.execute import ConstantCache
+from groupscat.execute import ConstantCache, constant
 from groupscat.plan.conv_axis import BOUNDARIES, ConvAxis
-from groupscat.plan.conv_ops import Analyse, ComplexBlocks, Conv, Gather
-from groupscat.plan.convnd import ConvShape, TapPositions, ToeplitzTaps, convolution_plan
+from groupscat.plan.conv_ops import Analyse, ComplexBlocks, Conv, Gather, Rearrange, Subsample
+from groupscat.plan.conv_tables import TapPositions, ToeplitzTaps
+from groupscat.plan.convnd import ConvShape, convolution_plan
 from groupscat.plan.fourier import ShortFourier
 from groupscat.plan.strategy import STRATEGIES, choose
 from groupscat.testing import assert_close, noise
@@ -134,6 +135,18 @@ def test_zeros_are_where_tensorflow_has_them(n: int, k: int, s: int) -> None:
     assert_close(y.numpy().transpose(0, 2, 1), wanted, x)
 
 
+@pytest.mark.parametrize("strategy", [None, *STRATEGIES])
+@pytest.mark.parametrize("taps", [(1, 3, 1), (3, 2, 1, 1), (1, 1, 2, 3), (2, 1, 3, 1, 1), (1, 1, 1, 1)])
+def test_axes_of_one_tap(taps: tuple[int, ...], strategy: str | None) -> None:
+    x, w = noise((2, 4, 5, 4, 6, 3, 2)[: 2 + len(taps)]), noise((6, 2, *taps), 1)
+    for stride, padding in itertools.product((1, 2), BOUNDARIES):
+        wanted = oracle_conv.convnd(x, w, stride, padding=padding, groups=2)
+        assert_close(gs.convnd(x, w, stride, padding=padding, groups=2, strategy=strategy), wanted, x)
+    z = x + 1j * x[::-1]
+    wanted = oracle_conv.convnd(z, w, 2, groups=2)
+    assert_close(gs.convnd(z, w, 2, groups=2, strategy=strategy), wanted, z)
+
+
 def test_no_signal() -> None:
     x = np.zeros((0, 2, 5, 4, 3, 3), np.float32)
     assert gs.convnd(x, np.zeros((3, 2, 3, 1, 1, 2), np.float32)).shape == (0, 3, 5, 4, 3, 3)
@@ -168,6 +181,21 @@ def without_minus(self: ComplexBlocks, xp: Any, w: Any) -> Any:
     return np.concatenate([np.concatenate([re, im], -3), np.concatenate([im, re], -3)], -5)
 
 
+def too_late(self: Subsample, xp: Any, x: Any) -> Any:
+    rolled = np.roll(x, [s - 1 for s in self.strides], range(-len(self.strides), 0))
+    return rolled[(..., *(slice(None, None, s) for s in self.strides))]
+
+
+def first_samples(self: Subsample, xp: Any, x: Any) -> Any:
+    sizes = x.shape[-len(self.strides) :]
+    return x[(..., *(slice(None, -(-n // s)) for n, s in zip(sizes, self.strides, strict=True)))]
+
+
+def without_order(self: Rearrange, xp: Any, x: Any) -> Any:
+    """The right shape, the numbers as they lie."""
+    return x.reshape(self.before).reshape([self.before[k] for k in self.order]).reshape(self.after)
+
+
 def only(role: str, change: Callable[[Any], Any]) -> Callable[[Any, ShortFourier], Any]:
     return lambda matrix, recipe: change(matrix) if recipe.role == role else matrix
 
@@ -185,6 +213,15 @@ FAULTS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "first tap for none": ("toeplitz", changed(ToeplitzTaps, "build", lambda t, r: np.maximum(t, 0))),
     "taps in reverse": ("taps", changed(TapPositions, "build", lambda t, r: t[::-1])),
     "first sample for zero": ("taps", changed(TapPositions, "build", lambda t, r: np.maximum(t, 0))),
+    "samples before those that are read": (
+        "native", lambda patch: patch.setattr(Subsample, "__call__", too_late)
+    ),
+    "the first samples, not every second": (
+        "native", lambda patch: patch.setattr(Subsample, "__call__", first_samples)
+    ),
+    "axes of one tap in reverse": (
+        "native", lambda patch: patch.setattr(Rearrange, "__call__", without_order)
+    ),
     "complex numbers multiplied without a minus": (
         "native", lambda patch: patch.setattr(ComplexBlocks, "__call__", without_minus)
     ),
@@ -195,14 +232,15 @@ FAULTS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
 def test_the_definition_notices(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     strategy, plant = FAULTS[fault]
     x, w = noise((2, 2, 6, 5, 4), is_complex=True), noise((2, 2, 4, 3, 2), 1, is_complex=True)
-    cases: list[dict[str, Any]] = [{"padding": "zero"}, {"stride": (1, 2, 2), "padding": "circular"}]
-    wanted = np.concatenate([oracle_conv.convnd(x, w, **case).ravel() for case in cases])
+    strided: dict[str, Any] = {"stride": (1, 2, 2), "padding": "circular"}
+    cases = [(w, {"padding": "zero"}), (w, strided), (w[..., :1], strided)]
+    wanted = np.concatenate([oracle_conv.convnd(x, w, **case).ravel() for w, case in cases])
 
     def found() -> Any:
         convolution_plan.cache_clear()
         choose.cache_clear()
         monkeypatch.setattr(MODULE, "CONSTANTS", ConstantCache(1 << 20))
-        return np.concatenate([gs.convnd(x, w, **case, strategy=strategy).ravel() for case in cases])
+        return np.concatenate([gs.convnd(x, w, **case, strategy=strategy).ravel() for w, case in cases])
 
     assert_close(found(), wanted, x)
     try:
@@ -232,6 +270,39 @@ def test_forced_strategy_is_taken(strategy: str) -> None:
     if strategy == "native":
         assert Gather not in kinds
     assert choose(axes, 4, 6, 2, strategy).strategy == strategy
+
+
+def test_axes_of_one_tap_need_no_strategy() -> None:
+    """The rest is chosen as if they were not there, and so is a matrix where there is no other axis."""
+    zero = [ConvAxis(n, k, s, padding="zero") for n, k, s in ((8, 3, 1), (6, 1, 2), (9, 3, 1), (4, 1, 1))]
+    moving = tuple(axis for axis in zero if axis.taps > 1)
+    for strategy in (None, *STRATEGIES):
+        plan = convolution_plan(ConvShape(4, 6, tuple(zero), 2), strategy)
+        inner = convolution_plan(ConvShape(4, 6, moving, 2), strategy)
+        assert [type(op) for op in plan.ops] == [
+            Subsample,
+            Rearrange,
+            Rearrange,
+            *map(type, inner.ops),
+            Rearrange,
+        ]
+    plan = convolution_plan(ConvShape(4, 6, tuple(ConvAxis(n, 1) for n in (5, 6, 7))))
+    (conv,) = (op for op in plan.ops if isinstance(op, Conv))
+    assert plan.register[conv.srcs[0]].space.shape == (4, 5 * 6 * 7)
+
+
+@pytest.mark.parametrize("strategy", [None, *STRATEGIES])
+@pytest.mark.parametrize("taps", [(3, 3, 3, 3), (3, 1, 3, 1), (1, 1, 1, 1)])
+def test_registers_say_how_large_arrays_are(taps: tuple[int, ...], strategy: str | None) -> None:
+    """By them batches are split."""
+    axes = tuple(ConvAxis(n, k, 2, padding="zero") for n, k in zip((6, 5, 4, 3), taps, strict=True))
+    plan, xp = convolution_plan(ConvShape(2, 3, axes), strategy), get_backend("numpy")
+    arrays = {name: constant(xp, recipe, "float64", None) for name, recipe in plan.constants}
+    arrays |= {"x": noise((5, 2, 6, 5, 4, 3)), "w": noise((3, 2, *taps), 1)}
+    for op in plan.ops:
+        arrays[op.dst] = op(xp, *(arrays[name] for name in op.srcs))
+        register = plan.register[op.dst]
+        assert arrays[op.dst].size == register.space.size * (5 if register.batched else 1), op
 
 
 CHOICES = """

@@ -248,6 +248,9 @@ class PrimitiveContract(Contract):
     def test_sum(self, axes: tuple[int, ...]) -> None:
         x = noise((2, 3, 4))
         self.same(self.xp.sum(self.put(x), axes), x.sum(axes))
+        for order in ((2, 0, 1), (0, 2, 1), (2, 1, 0)):  # the axes of the result are those of x, in order
+            moved = self.xp.permute(self.put(x), order)
+            self.same(self.xp.sum(moved, axes), np.transpose(x, order).sum(axes))
 
     def test_relu(self) -> None:
         x = np.concatenate([noise((20,)), [0.0, -0.0]])
