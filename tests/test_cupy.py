@@ -488,6 +488,44 @@ def attributes() -> set[str]:
     return found
 
 
+# ------------------------------------------------------------------------------------------------ networks
+
+
+NETWORKS = {
+    "hcnn": gs.nn.hcnn(K=4, input_shape=(2, 8, 8), attributes=(3, 3)),
+    "plain_cnn": gs.nn.plain_cnn(K=3, input_shape=(1, 8, 8), rho=gs.nn.SignedRoot()),
+    "scattering_mlp": gs.nn.scattering_mlp(J=1, L=2, hidden=(5,), input_shape=(1, 8, 8)),
+    "scattering_wrn": gs.nn.scattering_wrn(depth=8, width=1, J=1, L=2, input_shape=(1, 8, 8)),
+    "se2_cnn": gs.nn.se2_cnn(orientations=4, width=2, input_shape=(1, 12, 12)),
+}
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks(xp: Any, name: str, training: bool) -> None:
+    network = NETWORKS[name]
+    parameters, state = gs.nn.init(network, seed=1, dtype="float64")
+    masks = gs.nn.draw_masks(network, 3, dtype="float64") if training else {}
+    x = noise((3, *network.input_shape))
+    put = [{k: xp.asarray(a) for k, a in arrays.items()} for arrays in (parameters, state, masks)]
+    y, new = gs.nn.apply(network, *put[:2], xp.asarray(x), training, put[2])
+    wanted, wanted_new = gs.nn.apply(network, parameters, state, x, training, masks)
+    assert_close(xp.to_numpy(y), wanted)
+    for key, a in new.items():
+        assert_close(xp.to_numpy(a), wanted_new[key])
+
+
+def test_a_model_is_served(xp: Any, tmp_path: Path) -> None:
+    network = NETWORKS["hcnn"]
+    model = gs.nn.Model(network, *gs.nn.init(network))
+    gs.save(model, tmp_path / "m.safetensors")
+    x = noise((2, 2, 8, 8)).astype("float32")
+    served = gs.load(tmp_path / "m.safetensors", backend="cupy")
+    y = served(xp.asarray(x))
+    assert xp.owns(y)
+    np.testing.assert_allclose(xp.to_numpy(y), model(x), rtol=1e-4, atol=1e-6)
+
+
 #: Asked of the real CuPy in a process of its own: which of the names it has, and which parameters.
 ASK = """
 import inspect, json, re, sys, warnings
