@@ -196,6 +196,26 @@ def test_what_the_next_layer_averages_changes_no_class() -> None:
         assert np.abs(newest.probabilities - newest.probabilities[newest.zero]).max() > 1e-3
 
 
+def test_filters_in_another_order_are_the_control() -> None:
+    """The numbers of the last filters have no order: with them in another one, the network is the same."""
+    network = nn.hcnn(K=6, input_shape=(1, 8, 8), classes=3, attributes=(3, 3))
+    parameters, state = nn.init(network, dtype="float64")
+    x, labels = np.random.default_rng(0).normal(size=(7, 1, 8, 8)), [0, 1, 2, 0, 1, 2, 0]
+    of_network = nn.symmetries(nn.Model(network, parameters, state), x, labels, orders=1, seed=4).along[1]
+    order = np.random.default_rng(4).permutation(6)
+    names = [name for name in (*parameters, *state) if name.startswith(("48.", "49."))]
+    assert len(names) == 5  # the last filters, and all four of their batch norm
+    changed = {name: {**parameters, **state}[name][order] for name in names}
+    changed["55.weight"] = parameters["55.weight"][:, order]
+    kinds = ({k: changed.get(k, a) for k, a in given.items()} for given in (parameters, state))
+    again = nn.Model(network, *kinds)
+    assert_close(again(x), nn.Model(network, parameters, state)(x), tolerance=1e-12)
+    of_order = nn.symmetries(again, x, labels, orders=0).along[1]
+    for name in ("agreement", "same_class", "distance"):
+        assert_close(getattr(of_order.effect, name), getattr(of_network.controls[0], name), tolerance=1e-10)
+    assert np.abs(of_order.effect.distance - of_network.effect.distance).max() > 1e-3
+
+
 # ------------------------------------------------------------------------------------------------ layers
 
 

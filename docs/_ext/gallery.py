@@ -28,6 +28,7 @@ SECTIONS = {
     "What moves": ("group_action",),
     "What the coefficients do not see": ("deformations", "rotations", "stability"),
     "Back from coefficients": ("reconstruction_image", "reconstruction_sound"),
+    "Networks": ("symmetries",),
 }
 
 HEAD = """# Gallery
