@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ CONVOLVE = {
     2: torch.nn.functional.conv2d,
     3: torch.nn.functional.conv3d,
 }
+#: Whether products may be rounded: by ``mixed`` alone, not by an autocast that somebody has put around.
+_MIXED: ContextVar[bool] = ContextVar("mixed", default=False)
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -222,8 +225,14 @@ class TorchBackend(Backend):
         }
         return value.detach(), {name: x.detach() for name, x in others.items()}, gradients
 
-    def mixed(self, x: Tensor) -> AbstractContextManager[Any]:
-        return torch.autocast(x.device.type, torch.bfloat16)
+    @contextmanager
+    def mixed(self, x: Tensor) -> Iterator[None]:
+        before = _MIXED.set(True)
+        try:
+            with torch.autocast(x.device.type, torch.bfloat16):
+                yield
+        finally:
+            _MIXED.reset(before)
 
     def processes(self) -> Processes:
         return started()
@@ -379,6 +388,8 @@ def _full_precision(x: Tensor) -> AbstractContextManager[Any]:
     """Autocast would lower the precision of a transform that is exact by contract."""
     kind = x.device.type
     if not torch.amp.is_autocast_available(kind):  # the meta device, for one
+        return nullcontext()
+    if not torch.compiler.is_dynamo_compiling() and _MIXED.get():  # which Dynamo cannot look up
         return nullcontext()
     return torch.autocast(kind, enabled=False)
 
