@@ -26,8 +26,11 @@ STEPS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 def shapes() -> Iterator[Case]:
-    """Those of the benchmark, and others about them: axes, taps, channels, strides."""
+    """Those of the benchmark and of the hierarchical network, and others: axes, taps, channels, strides."""
     yield from CASES
+    for side, stride in ((16, 1), (16, 2), (8, 1), (8, 2), (4, 1)):
+        sizes, strides = (side, side, 8, 16), (stride, stride, 2, 2)
+        yield Case(f"network, {side}², {strides}", 8, (1, 16), sizes, (3, 3, 7, 11), strides)
     for sizes, taps in (
         ((32, 32), (3, 3)),
         ((16, 16, 16), (3, 3, 3)),

@@ -11,6 +11,7 @@ samples that this tap reads. Parameters have the names and the shapes of the lib
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from itertools import product
@@ -22,7 +23,9 @@ from torch import Tensor, nn
 
 import groupscat.torch
 from benchmarks.memory import of_call
+from groupscat.backend import get_backend
 from groupscat.nn import hcnn
+from groupscat.plan import conv_ops
 
 BATCH, CLASSES, K = 10, 10, 16
 #: Taps along the two attributes, and the convolutions, counted from 1, that halve the image.
@@ -163,6 +166,28 @@ def step(net: nn.Module, side: int) -> Callable[[], Tensor]:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         return loss.detach()
+
+    return run
+
+
+def convolutions_alone(side: int) -> Callable[[], list[tuple[Tensor, ...]]]:
+    """The convolutions to which our 4-D network is lowered, forward and backward, of random numbers."""
+    plan = hcnn(K=K, input_shape=(3, side, side), classes=CLASSES).training.plan
+    random, calls = torch.Generator().manual_seed(0), []
+    for op in plan.ops:
+        if isinstance(op, conv_ops.Conv):
+            x, w = (plan.register[name].space.shape for name in op.srcs)
+            sizes = (BATCH * (math.prod(x) // math.prod(x[-len(w) + 1 :])), *x[-len(w) + 1 :])
+            arrays = [torch.randn(n, generator=random).requires_grad_() for n in (sizes, w)]
+            calls.append((op, arrays))
+    backend = get_backend("torch")
+
+    def run() -> list[tuple[Tensor, ...]]:
+        made = []
+        for op, arrays in calls:
+            y = op(backend, *arrays)
+            made.append(torch.autograd.grad(y, arrays, torch.ones_like(y)))
+        return made
 
     return run
 

@@ -16,6 +16,7 @@ ORDER = (
     "n-d convolution",
     "Group layers",
     "Scattering on groups",
+    "Hierarchical networks",
     "MNIST",
     "Rotated MNIST",
     "Spoken digits",
