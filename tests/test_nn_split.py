@@ -18,7 +18,7 @@ from groupscat.space import Axis
 from groupscat.testing import assert_close
 from tests.frameworks import missing, needs
 from tests.test_nn import TINY, conv, noise, numbers, put
-from tests.test_nn_files import ON_A_GROUP
+from tests.test_nn_files import ON_A_GROUP, respecified, rewritten
 
 if not missing("jax"):
     import jax
@@ -145,6 +145,39 @@ C2 = channels(2)
 def test_axes_that_no_input_has(axes: Any, message: str) -> None:
     with pytest.raises(gs.ArgumentError, match=message):
         nn.Network([nn.ReLU()], (2, 4), axes)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        (5, "input_axes=5"),
+        ([{"class": "Axis", "name": "c"}], "does not make a Axis"),
+        ([{"class": "Axis", "name": "c", "size": 2, "code": "x"}], "code"),
+        ([{"class": "os.system"}], "os.system"),
+        ([{"class": "Dense", "features": 3}], "input_axes="),
+        ([{"class": "Axis", "name": "c", "size": 2, "kind": "fiber"}], "expected the sizes"),
+    ],
+)
+def test_a_file_with_other_axes_is_refused(tmp_path: Path, axes: Any, message: str) -> None:
+    pytest.importorskip("safetensors", reason='pip install "groupscat[safetensors]"')
+    path = tmp_path / "model.safetensors"
+    nn.save(nn.Model(TINY, *numbers(TINY)), path)
+    rewritten(path, respecified(lambda text: text["network"].update(input_axes=axes)))
+    with pytest.raises(gs.DataError, match=message):
+        nn.load(path)
+
+
+@needs("torch")
+def test_a_part_is_a_module() -> None:
+    import torch
+
+    import groupscat.torch
+
+    tail = nn.split(TINY, 9)[1]
+    arrays = [nn.split_arrays(a, 9)[1] for a in numbers(TINY)]
+    net = groupscat.torch.Network(nn.Model(tail, *arrays), dtype=torch.float64).eval()
+    y = net(torch.from_numpy(noise(tail))).detach().numpy()
+    assert_close(y, nn.apply(tail, *arrays, noise(tail))[0], tolerance=1e-12)
 
 
 def test_places_that_there_are_not() -> None:

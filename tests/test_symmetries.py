@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,6 +153,46 @@ def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
         assert_close(a.probabilities, b.probabilities, tolerance=1e-12)
         assert_close(a.effect.distance, b.effect.distance, tolerance=1e-12)
     assert str(whole) == str(parts)
+
+
+# ---------------------------------------------------------------------------------------- faults, planted
+
+
+def itself_too(moved: F64, points: F64, rows: Any) -> Any:
+    apart = np.linalg.norm(moved.reshape(len(moved), 1, -1) - points.reshape(1, len(points), -1), axis=2)
+    return apart.argmin(1), apart.min(1)
+
+
+FAULTS = {
+    "the other way": ("symmetry.arrangements", lambda f: lambda *a: f(*a)[:, :, ::-1]),
+    "shifts are late": ("symmetry.arrangements", lambda f: lambda *a: np.roll(f(*a), 1, 1)),
+    "never periodic": ("symmetry.arrangements", lambda f: lambda n, k, s, p: f(n, k, s, False)),
+    "always periodic": ("symmetry.arrangements", lambda f: lambda n, k, s, p: f(n, k, s, True)),
+    "another seed": ("symmetry.arrangements", lambda f: lambda n, k, s, p: f(n, k, s + 1, p)),
+    "samples for zeros": ("symmetry.arrange", lambda f: lambda x, i, at: f(x, i % x.shape[at], at)),
+    "not moved": ("symmetry.arrange", lambda f: lambda x, i, at: x),
+    "no probabilities": ("symmetry._softmax", lambda f: lambda y: y),
+    "batches in disorder": ("symmetry._batches", lambda f: lambda rows: f(rows[::-1])),
+    "nearest is itself": ("translations.nearest", lambda f: itself_too),
+    "squares of distances": ("translations.nearest", lambda f: lambda *a: (f(*a)[0], f(*a)[1] ** 2)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_seen(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tests above compare, of a faulty analysis, differs somewhere."""
+    place, change = FAULTS[fault]
+    module, _, name = place.partition(".")
+    module = f"groupscat.nn.{module}"
+    original = getattr(importlib.import_module(module), name)
+    monkeypatch.setattr(importlib.import_module(module), name, change(original))
+    with pytest.raises(AssertionError):  # noqa: PT012 -- any of them may see it
+        for periodic in (True, False):
+            for along in of_tiny(periodic=periodic, orders=1).along:
+                check(along, by_loops(along.axis, list(range(COUNT)), periodic))
+                order = np.random.default_rng(0).permutation(len(along.shifts))
+                wanted = by_loops(along.axis, list(range(COUNT)), periodic, order)
+                assert_close(along.controls[0].distance, np.array(wanted["distance"]), tolerance=1e-10)
 
 
 # ----------------------------------------------------------------------------------- structure, planted
