@@ -30,6 +30,17 @@ def choice(name: str, value: Any, options: Sequence[str | None]) -> Any:
     return value
 
 
+def share(name: str, value: Any) -> float:
+    """``value`` as a float from 0 to below 1."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < 1:
+        raise ArgumentError(f"{name}={value!r}: expected a number from 0 to below 1, such as 0.9.")
+    return number
+
+
 def positive(name: str, value: Any, unit: str = "") -> float:
     """``value`` as a finite float > 0."""
     try:

@@ -56,7 +56,7 @@ class Augment:
                     f"shift={self.shift}: expected a share of the axis, 0 ≤ shift < 1, or samples (int)."
                 )
         else:
-            integer("shift", self.shift, 0)
+            object.__setattr__(self, "shift", integer("shift", self.shift, 0))
         choice("pad", self.pad, list(PADDING))
 
     def reach(self, length: int) -> int:

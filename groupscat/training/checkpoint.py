@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from groupscat.training.step import Weights
 
 #: The entry of the file's metadata, and its version.
 KEY, VERSION = "groupscat.training", 1
+#: The entry with the SHA-256 of all that is in the file: weights with one wrong bit would train on unnoticed.
+DIGEST = "sha256"
 KINDS = ("parameters", "state", "slots")
 
 
@@ -40,6 +44,11 @@ class Place:
     seen: int = 0
     rows: tuple[dict[str, Any], ...] = ()
     best: float | None = None
+
+    @property
+    def is_best(self) -> bool:
+        """Whether no epoch before the last one had a smaller validation error."""
+        return self.best is not None and self.rows[-1].get("validation_error") == self.best
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,14 @@ class Plan:
         return "the weights it starts from" if self.start != other.start else ""
 
 
+def _digest(about: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256(about.encode())
+    for name, a in sorted(arrays.items()):
+        digest.update(f"{name} {a.dtype.str} {a.shape}".encode())
+        digest.update(np.ascontiguousarray(a).data)
+    return digest.hexdigest()
+
+
 def _first_difference(a: Any, b: Any, name: str) -> str:
     if isinstance(a, dict) and isinstance(b, dict) and set(a) == set(b):
         pairs = [(f"{name}.{key}", a[key], b[key]) for key in a]
@@ -112,8 +129,8 @@ class Checkpoint:
             for kind in KINDS
             for name, a in getattr(self.weights, kind).items()
         }
-        about = {"version": VERSION, "place": asdict(self.place), "plan": asdict(self.plan)}
-        write_arrays(path, arrays, {KEY: json.dumps(about)})
+        about = json.dumps({"version": VERSION, "place": asdict(self.place), "plan": asdict(self.plan)})
+        write_arrays(path, arrays, {KEY: about, DIGEST: _digest(about, arrays)})
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -121,7 +138,7 @@ class Checkpoint:
 
         Raises
         ------
-        DataError : it is truncated, or no checkpoint.
+        DataError : it is truncated, changed, or no checkpoint.
         """
         arrays, metadata = read_arrays(path)
         if KEY not in metadata:
@@ -132,6 +149,8 @@ class Checkpoint:
                 raise DataError(
                     f"{path} has version {about['version']!r}; expected {VERSION}. Update groupscat."
                 )
+            if metadata.get(DIGEST) != _digest(metadata[KEY], arrays):
+                raise ValueError("its contents are not those that were written")
             place = about["place"]
             place["rows"] = tuple(place["rows"])
             parts: dict[str, dict[str, NDArray[Any]]] = {kind: {} for kind in KINDS}

@@ -43,6 +43,8 @@ class Folder:
         if overwrite:
             for name in FILES:
                 (path / name).unlink(missing_ok=True)
+            for file in (path / EVENTS).glob("events.out.tfevents.*"):
+                file.unlink()
         elif (path / MODEL).exists() and not (path / CHECKPOINT).exists():
             self.release()
             raise ArgumentError(
@@ -54,13 +56,16 @@ class Folder:
         """Let others in."""
         self._lock.release()
 
-    def keep(self, checkpoint: Checkpoint, model: Model, is_best: bool) -> None:
-        """Write the checkpoint; the network at the end of an epoch, under another name if it is the best."""
+    def keep(self, checkpoint: Checkpoint, model: Model) -> None:
+        """Write the checkpoint; the network at the end of an epoch, under another name if it is the best.
+
+        The checkpoint first: what a kill leaves unwritten can be written again from there.
+        """
+        checkpoint.save(self.path / CHECKPOINT)
         if checkpoint.place.step == 0:
             save(model, self.path / MODEL)
-            if is_best:
+            if checkpoint.place.is_best:
                 save(model, self.path / BEST)
-        checkpoint.save(self.path / CHECKPOINT)
 
     def logs(self, place: Place, epochs: int, tensorboard: bool, curve: bool, title: str) -> list[Log]:
         """What is told of every epoch.

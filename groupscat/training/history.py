@@ -75,7 +75,8 @@ class TensorBoard:
         except ImportError as error:
             raise ImportError('Events need TensorBoard: pip install "groupscat[tensorboard]"') from error
         self._writer: Any = Writer(str(folder))
-        self._done = done  # epochs that an earlier run has written
+        # Of the last epoch before an interruption nobody knows whether it was written; twice is no harm.
+        self._done = max(0, done - 1)
 
     def __call__(self, rows: tuple[dict[str, Any], ...]) -> None:
         for row in rows[self._done :]:

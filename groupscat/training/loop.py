@@ -94,6 +94,8 @@ class Loop:
         """
         place = self.now.place
         self.counter.begin(place.epoch * self.steps + place.step)
+        if place.rows and place.step == 0:  # a kill may have come before all of this was written
+            self._tell()
         try:
             while self.now.place.epoch < self.recipe.epochs:
                 self._epoch()
@@ -104,13 +106,12 @@ class Loop:
             raise
 
     def _epoch(self) -> None:
-        began, rate = time.perf_counter(), 0.0
+        began = time.perf_counter()
         for rows, x, masks in self._batches():
             weights, place, pending = self.now
             done = place.epoch * self.steps + place.step
-            rate = self.recipe.schedule.rate(done / (self.recipe.epochs * self.steps))
             own = self.versions[0].y[self._own(rows)]
-            numbers = self.recipe.optimiser.numbers(rate, done + 1)
+            numbers = self.recipe.optimiser.numbers(self._rate(done), done + 1)
             after, loss, outputs = self.step(weights, x, own, masks, len(rows), numbers)
             pending = (*pending, (loss, outputs, own, len(rows)))
             self.now = Now(after, replace(place, step=place.step + 1), pending)
@@ -121,11 +122,17 @@ class Loop:
                 if self.processes.same("keep" if late else ""):
                     self._keep()
         self._look()
-        self._finish(time.perf_counter() - began, rate)
+        self._finish(time.perf_counter() - began)
 
-    def _finish(self, seconds: float, rate: float) -> None:
+    def _rate(self, done: int) -> float:
+        """The rate of the step after so many."""
+        return self.recipe.schedule.rate(done / (self.recipe.epochs * self.steps))
+
+    def _finish(self, seconds: float) -> None:
         """The row of an epoch; what is kept of it."""
         weights, place, _ = self.now
+        self._host()
+        rate = self._rate((place.epoch + 1) * self.steps - 1)
         row = {"epoch": place.epoch + 1, "rate": rate, "loss": place.loss / place.seen}
         row |= {"error": place.wrong / place.seen, "seconds": round(seconds, 3)}
         for name, data in self.others.items():
@@ -134,21 +141,29 @@ class Loop:
         best = min((r for r in (place.best, row.get("validation_error")) if r is not None), default=None)
         place = Place(place.epoch + 1, rows=(*place.rows, row), best=best)
         self.now = Now(weights, place)
-        self._keep(is_best=best is not None and row.get("validation_error") == best)
+        self._tell()
         self.counter.say(described(row))
+
+    def _tell(self) -> None:
+        """Keep the end of an epoch, and tell the logs."""
+        self._keep()
         if self.processes.rank == 0:
             for log in self.logs:
-                log(place.rows)
+                log(self.now.place.rows)
 
-    def _keep(self, is_best: bool = False) -> None:
-        weights, place, _ = self.now
+    def _keep(self) -> None:
         if self.processes.rank == 0:
-            host = weights.map(self.step.backend.to_numpy)
-            bad = [name for name, a in (host.parameters | host.state).items() if not np.isfinite(a).all()]
-            if bad:
-                raise TrainingError(f"{bad[0]!r} is no longer finite {_at(place, self.steps)}. {ADVICE}")
-            self.keep(host, place, is_best)
+            self.keep(self._host(), self.now.place)
         self._kept = time.monotonic()
+
+    def _host(self) -> Weights:
+        """The weights on the host, if they are finite."""
+        weights, place, _ = self.now
+        host = weights.map(self.step.backend.to_numpy)
+        bad = [name for name, a in (host.parameters | host.state).items() if not np.isfinite(a).all()]
+        if bad:
+            raise TrainingError(f"{bad[0]!r} is no longer finite {_at(place, self.steps)}. {ADVICE}")
+        return host
 
     def _look(self) -> None:
         """Add what the last steps gave to the sums of the epoch; stop where it is not finite."""
@@ -161,7 +176,7 @@ class Loop:
                 where = replace(place, step=place.step - len(pending) + k + 1)
                 raise TrainingError(f"The loss is {value} {_at(where, self.steps)}. {ADVICE}")
             loss, seen = loss + value * count, seen + count
-            wrong += int((host(outputs).reshape(len(y), -1).argmax(1) != y).sum())
+            wrong += int((host(outputs).argmax(1) != y).sum())
         (total,) = self._totals(wrong)
         self.now = Now(weights, replace(place, loss=loss, seen=seen, wrong=place.wrong + int(total)))
 
@@ -204,7 +219,9 @@ class Loop:
         for first in range(0, len(mine), size):
             rows = mine[first : first + size]
             y = self.step.outputs(self.now.weights, data.batch(rows, self.recipe.stored))
-            y = np.array(self.step.backend.to_numpy(y), np.float64).reshape(len(rows), -1)
+            y = np.array(self.step.backend.to_numpy(y), np.float64)
+            if not np.isfinite(y).all():
+                raise TrainingError(f"What the network says of {data.name} is no longer finite. {ADVICE}")
             predicted[rows] = y.argmax(1)
             y -= y.max(1, keepdims=True)
             loss += float((np.log(np.exp(y).sum(1)) - y[np.arange(len(rows)), data.y[rows]]).sum())

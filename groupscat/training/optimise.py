@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from groupscat.backend import Array, Backend
-from groupscat.checks import positive
+from groupscat.checks import positive, share
 from groupscat.errors import ArgumentError
 
 
@@ -34,11 +34,6 @@ class Optimiser(ABC):
         """The new parameter, and what is kept beside it."""
 
 
-def _share(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ArgumentError(f"{name}={value!r}: expected a number from 0 to below 1, such as 0.9.")
-
-
 @dataclass(frozen=True)
 class SGD(Optimiser):
     """Stochastic gradient descent: v ← momentum v + g; w ← w − rate (g + momentum v), or w − rate v.
@@ -56,7 +51,9 @@ class SGD(Optimiser):
     slots: ClassVar[tuple[str, ...]] = ("momentum",)
 
     def __post_init__(self) -> None:
-        _share("momentum", self.momentum)
+        object.__setattr__(self, "momentum", share("momentum", self.momentum))
+        if not isinstance(self.nesterov, bool):
+            raise ArgumentError(f"nesterov={self.nesterov!r}: expected True or False.")
 
     def update(
         self, xp: Backend, w: Array, g: Array, slots: tuple[Array, ...], numbers: dict[str, Array]
@@ -84,9 +81,8 @@ class Adam(Optimiser):
     slots: ClassVar[tuple[str, ...]] = ("mean", "square")
 
     def __post_init__(self) -> None:
-        _share("beta1", self.beta1)
-        _share("beta2", self.beta2)
-        positive("eps", self.eps)
+        for name, check in (("beta1", share), ("beta2", share), ("eps", positive)):
+            object.__setattr__(self, name, check(name, getattr(self, name)))
 
     def numbers(self, rate: float, step: int) -> dict[str, float]:
         return {"rate": rate / (1 - self.beta1**step), "correction": 1 / (1 - self.beta2**step)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
-from groupscat.checks import choice, integer
+from groupscat.checks import choice, integer, positive, share
 from groupscat.datasets.augment import Augment
 from groupscat.errors import ArgumentError
 from groupscat.training.optimise import SGD, Adam, Optimiser
@@ -49,9 +49,8 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        integer("epochs", self.epochs, 1)
-        integer("batch_size", self.batch_size, 1)
-        integer("seed", self.seed, 0)
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0)):
+            object.__setattr__(self, name, integer(name, getattr(self, name), least))
         choice("precision", self.precision, ("float32", "float64", "bfloat16"))
         kinds = (("optimiser", Optimiser, "SGD()"), ("schedule", Schedule, "Cosine(0.1)"))
         for name, kind, example in kinds:
@@ -59,10 +58,9 @@ class Recipe:
                 raise ArgumentError(f"{name}={getattr(self, name)!r}: expected one such as {example}.")
         if not (self.augment is None or isinstance(self.augment, Augment)):
             raise ArgumentError(f"augment={self.augment!r}: expected an Augment, or None.")
-        if not (isinstance(self.decay, float | int) and 0 <= self.decay < float("inf")):
-            raise ArgumentError(f"decay={self.decay!r}: expected a number ≥ 0, such as 5e-4.")
-        if not 0 <= self.smoothing < 1:
-            raise ArgumentError(f"smoothing={self.smoothing!r}: expected a number from 0 to below 1.")
+        decay = 0.0 if self.decay == 0 else positive("decay", self.decay, ", or 0")
+        object.__setattr__(self, "decay", decay)
+        object.__setattr__(self, "smoothing", share("smoothing", self.smoothing))
 
     @property
     def stored(self) -> str:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from groupscat.checks import positive
+from groupscat.checks import positive, share
 from groupscat.errors import ArgumentError
 
 
@@ -31,9 +31,13 @@ class Steps(Schedule):
     at: Sequence[float]
 
     def __post_init__(self) -> None:
-        rates, at = tuple(self.rates), tuple(self.at)
-        for rate in rates:
-            positive("rates", rate)
+        try:
+            rates, at = tuple(self.rates), tuple(map(float, self.at))
+        except (TypeError, ValueError):
+            raise ArgumentError(
+                f"rates={self.rates!r}, at={self.at!r}: expected numbers, such as (0.1, 0.01) and (0.5,)."
+            ) from None
+        rates = tuple(positive("rates", rate) for rate in rates)
         if len(rates) != len(at) + 1 or list(at) != sorted(set(at)) or any(not 0 < t < 1 for t in at):
             raise ArgumentError(
                 f"rates={rates}, at={at}: expected rising times between 0 and 1, one fewer than rates."
@@ -59,9 +63,8 @@ class Cosine(Schedule):
     warmup: float = 0.0
 
     def __post_init__(self) -> None:
-        positive("peak", self.peak)
-        if not 0 <= self.warmup < 1:
-            raise ArgumentError(f"warmup={self.warmup!r}: expected a share of the training, 0 to below 1.")
+        object.__setattr__(self, "peak", positive("peak", self.peak))
+        object.__setattr__(self, "warmup", share("warmup", self.warmup))
 
     def rate(self, time: float) -> float:
         if time < self.warmup:

@@ -103,14 +103,23 @@ def train(
     network = network.spec if isinstance(network, Model) else network
     if not isinstance(network, Network):
         raise ArgumentError(f"{network!r}: expected a groupscat.nn.Network, or a groupscat.nn.Model.")
+    if not network.parameters:
+        raise ArgumentError(f"{network!r} has nothing to learn: expected a layer with parameters.")
+    if not isinstance(recipe, Recipe):
+        raise ArgumentError(f"recipe={recipe!r}: expected a groupscat.training.Recipe.")
+    given = {"data": data, "validation": validation, "test": test}
+    for name, d in given.items():
+        if not isinstance(d, Dataset) and (d is not None or name == "data"):
+            raise ArgumentError(f"{name} is a {type(d).__name__}: expected a groupscat.datasets.Dataset.")
+    if precompute is not None:
+        precompute = integer("precompute", precompute, 0)
     classes = data.classes if model is None else model.classes or data.classes
-    given = {"train": data, "validation": validation, "test": test}
     sets = {name: _fitting(network, classes, d) for name, d in given.items() if d is not None}
     engine = _engine(backend)
     processes = engine.processes()
     like = engine.put(np.zeros(()), recipe.stored, device or processes.device)
     first = _first(network, model, recipe)
-    versions = int(precompute or 0) if recipe.augment is not None and frozen(network) else 0
+    versions = precompute or 0 if recipe.augment is not None and frozen(network) else 0
     plan = Plan.of(network, recipe, data.fingerprint, _fingerprint(first), versions)
     place, weights, folder, logs = Place(), first, None, []
     if output is not None:
@@ -127,23 +136,25 @@ def train(
             logs = folder.logs(place, recipe.epochs, tensorboard, curve, data.name)
         bars = progress if progress is not None and processes.rank == 0 else Progress()
 
-        train_on, augment, left = [sets.pop("train")], recipe.augment, network
+        train_on, augment, left = [sets.pop("data")], recipe.augment, network
         at = _computed_once(network, [*train_on, *sets.values()], recipe, precompute, note)
         if at:
             head, left = nn.split(network, at)
-            numbers = [None] if augment is None else range(int(precompute or 0))
+            numbers = [None] if augment is None else range(versions)
             how = engine, like, recipe, bars
             train_on = [computed(head, train_on[0], *how, version) for version in numbers]
             sets = {name: computed(head, d, *how) for name, d in sets.items()}
             augment = None
 
         def finished(weights: Weights) -> Model:
-            return Model(network, weights.parameters, weights.state, classes)
+            # In the order of the layers: JAX sorts by name.
+            parameters = {name: weights.parameters[name] for name in network.parameters}
+            return Model(network, parameters, {k: weights.state[k] for k in network.state}, classes)
 
-        def keep(weights: Weights, place: Place, is_best: bool) -> None:
+        def keep(weights: Weights, place: Place) -> None:
             if folder is not None:
                 whole = shifted(weights, at)
-                folder.keep(Checkpoint(whole, place, plan), finished(whole), is_best)
+                folder.keep(Checkpoint(whole, place, plan), finished(whole))
 
         each = ("validation", "test") if test_each_epoch else ("validation",)
         steps = -(-len(data) // recipe.batch_size) * recipe.epochs
@@ -212,8 +223,6 @@ def _computed_once(
     note: Callable[[str], object],
 ) -> int:
     """How many layers at the front are computed before training; of ``sets`` the first is trained on."""
-    if versions is not None:
-        integer("precompute", int(versions), 0)
     at = frozen(network)
     if not at or versions == 0:
         return 0
