@@ -48,6 +48,34 @@ def test_layers_are_timed_on_the_same_sizes():
         assert len(step(name, make(case.channels), case)()) >= 3
 
 
+def test_contestants_train_the_same_networks(monkeypatch):
+    from benchmarks import network_cases
+    from benchmarks.network_cases import CONTESTANTS, DENSE, LOOP, SAME, step
+    from benchmarks.networks import LIMIT, difference, shares
+
+    assert {name for pair in SAME for name in pair} == set(CONTESTANTS)
+    assert max(difference(*pair, side=4) for pair in SAME) < LIMIT
+    with monkeypatch.context() as patch:  # the odd zero before, not after
+        right = network_cases.padded
+        patch.setattr(network_cases, "padded", lambda x, *rest: right(x, *rest).flip(-1))
+        assert min(difference(*pair, side=4) for pair in SAME) > 1e-3
+    for name in (DENSE, LOOP):
+        run = step(CONTESTANTS[name](4), 4)
+        losses = [float(run()) for _ in range(3)]
+        assert len(set(losses)) == 3, name
+    spent = shares(run)
+    assert sum(spent.values()) == pytest.approx(1)
+    assert spent["convolutions"] > 0.1
+
+
+def test_the_floor_is_every_convolution():
+    from benchmarks.network_cases import convolutions_alone
+
+    found = convolutions_alone(4)()
+    assert len(found) == 11
+    assert all(x.shape[1] == w.shape[1] and x.ndim == w.ndim for x, w in found)
+
+
 def test_digits_turn_and_networks_are_alike():
     from benchmarks.rotated_mnist import NETWORKS, parameters, turned
 
