@@ -67,7 +67,7 @@ def add(commands: Any) -> None:
     g.add_argument("--seed", type=natural, default=0, help="of the orders and the images (default: 0)")
     g = p.add_argument_group("images")
     g.add_argument("--split", choices=("train", "val", "test"), help="default: test where there is one")
-    g.add_argument("--images", type=positive, default=200, metavar="N", help="moved (default: 200)")
+    g.add_argument("--images", type=positive, default=100, metavar="N", help="moved (default: 100)")
     g.add_argument(
         "--among", type=positive, default=2000, metavar="N", help="nearest are sought among (default: 2000)"
     )
@@ -85,8 +85,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from groupscat import nn
     from groupscat.classify.model import check_output, write_file
-    from groupscat.nn.axes import attributes
-    from groupscat.nn.symmetry import attribute_layers, earlier_layer, last_layer
+    from groupscat.nn.symmetry import attribute_layers, earlier_layer, images_passed, last_layer
 
     a = arguments
     for path in (a.output, a.report):
@@ -105,8 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
     rows, known = range(min(a.images, len(data))), attribute_layers(model.spec)
     found = []
     for layer in layers:
-        axes = len(attributes(known[layer])) if layer in known else 0
-        with bars.counter(len(data) + axes * len(rows), "image", f"layer {layer}") as counter:
+        total = images_passed(known[layer], len(data), len(rows), a.orders) if layer in known else 0
+        with bars.counter(total, "image", f"layer {layer}") as counter:
             found.append(
                 nn.symmetries(
                     model,

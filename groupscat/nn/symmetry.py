@@ -104,6 +104,16 @@ def earlier_layer(network: Network, layer: int) -> int | None:
     return alike[len(alike) // 2] if alike else None
 
 
+def images_passed(space: Space, count: int, rows: int, orders: int) -> int:
+    """How many images :func:`symmetries` puts through layers, with their translations and orders.
+
+    >>> from groupscat.space import Axis
+    >>> images_passed(Space((Axis("u1", 8), Axis("v1", 4, kind="fiber"))), count=100, rows=10, orders=3)
+    260
+    """
+    return count + rows * (1 + orders) * sum(axis.size for axis in attributes(space))
+
+
 def symmetries(
     model: Model,
     x: Array,
@@ -124,7 +134,8 @@ def symmetries(
     Euclidean distance, among all others.
 
     Two controls: the axis in random orders, where the same shift moves as many values but neighbours along v
-    are none; and an earlier layer.
+    are none; and an earlier layer. The newest attribute of the last layer is in a random order itself: filters
+    may be numbered in any way, unless a later layer is convolved along them.
 
     Parameters
     ----------
@@ -135,7 +146,7 @@ def symmetries(
     periodic : what leaves an axis comes back at its other end: translations are then a group, nothing is
         lost, and a mean over the axis does not change. Otherwise zeros come in.
     orders : how many random orders. seed : of them.
-    advance : called with the number of images that are done, n + (number of axes) · (number of rows) in all.
+    advance : called with numbers of images that are done; :func:`images_passed` is their sum.
 
     Raises
     ------
@@ -178,8 +189,11 @@ def symmetries(
         answers = []
         for batch in _batches(chosen):
             y = head(_taken(x, batch))
-            answers.append([[_softmax(_host(tail(arrange(y, i, place)))) for i in table] for table in tables])
-            advance(len(batch))
+            found = []
+            for index in tables.reshape(-1, axis.size):
+                found.append(_softmax(_host(tail(arrange(y, index, place)))))
+                advance(len(batch))
+            answers.append(np.stack(found).reshape(*tables.shape[:2], len(batch), -1))
         moved = ([arrange(points[chosen], i, place) for i in table] for table in tables)
         along.append(translations(axis, np.concatenate(answers, 2), moved, points, truth, chosen))
     alike = (truth[chosen, None] == truth).sum(1) - 1
