@@ -134,8 +134,8 @@ def symmetries(
     Euclidean distance, among all others.
 
     Two controls: the axis in random orders, where the same shift moves as many values but neighbours along v
-    are none; and an earlier layer. The newest attribute of the last layer is in a random order itself: filters
-    may be numbered in any way, unless a later layer is convolved along them.
+    are none; and an earlier layer. The newest attribute of the last layer is itself in a random order:
+    filters may be numbered in any way, unless a later layer is convolved along them.
 
     Parameters
     ----------
