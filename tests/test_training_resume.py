@@ -146,6 +146,10 @@ def lines(folder: Path, at: int | None, what: type[BaseException]) -> int:
         path = Path(frame.f_code.co_filename)
         if path.name not in MODULES or path.parent.name != "training":
             return None
+        if (
+            frame.f_code.co_name == "__init__"
+        ):  # of the folder: its lock ends with the process, which goes on here
+            return None
         if event == "line":
             count += 1
             if count == at:
@@ -166,7 +170,7 @@ def lines(folder: Path, at: int | None, what: type[BaseException]) -> int:
 @pytest.mark.parametrize("what", [KeyboardInterrupt, Killed])
 def test_interrupted_at_any_line(tmp_path, straight, what):
     total = lines(tmp_path / "all", None, what)
-    step = 23
+    step = 19
     assert total > 30 * step
     for at in range(1, total, step):
         folder = tmp_path / str(at)
