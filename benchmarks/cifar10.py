@@ -88,8 +88,8 @@ CASES: dict[str, tuple[str, list[Case]]] = {
     "linear": (
         "CIFAR-10, scattering + linear",
         [
-            Case("order 1", linear(1), LINEAR, published="64"),
-            Case("order 2", linear(2), LINEAR, published="70"),
+            Case("order 1", linear(1), LINEAR, versions=8, published="64"),
+            Case("order 2", linear(2), LINEAR, versions=4, published="70"),
         ],
     ),
     "mlp": (
@@ -99,6 +99,7 @@ CASES: dict[str, tuple[str, list[Case]]] = {
                 "order 2, 512 and 256 hidden",
                 lambda shape: nn.scattering_mlp(J=2, hidden=(512, 256), input_shape=shape),
                 MLP,
+                versions=4,
                 published="83 (3 layers), 85 (5 layers), whitened images",
             )
         ],
