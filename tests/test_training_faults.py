@@ -253,7 +253,8 @@ FAULTS = [
     Fault("order of another seed", np.random, "default_rng",
           generator(lambda s: [s[0] + 1, s[1]]), by_nesterov),
     Fault("order by the clock", np.random, "default_rng", generator(lambda s: None), goes_on),
-    Fault("same masks in every step", np.random, "SeedSequence", generator(lambda s: [*s[:2], 0]), by_nesterov),
+    Fault("same masks in every step", np.random, "SeedSequence",
+          generator(lambda s: [*s[:2], 0]), by_nesterov),
     Fault("same masks in every epoch", np.random, "SeedSequence",
           generator(lambda s: [s[0], 0, s[2]]), by_nesterov),
     Fault("masks by the clock", np.random, "SeedSequence", generator(lambda s: None), goes_on),
@@ -275,7 +276,8 @@ FAULTS = [
     Fault("best by the test data", Place, "is_best", property(best_by_test), keeps_the_best),
     Fault("best is the first", Place, "is_best", property(lambda self: len(self.rows) == 1), keeps_the_best),
     Fault("best is the last", Place, "is_best", property(lambda self: True), keeps_the_best),
-    Fault("constraint forgotten", nn, "constrain", lambda f, network, parameters: parameters, holds_constraints),
+    Fault("constraint forgotten", nn, "constrain",
+          lambda f, network, parameters: parameters, holds_constraints),
 ]  # fmt: skip
 
 
