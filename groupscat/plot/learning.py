@@ -41,7 +41,9 @@ def learning_curve(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figure
             known = [row for row in rows if name in row]
             values = [factor * row[name] for row in known]
             label = whose or "training"
-            ax.plot([row["epoch"] for row in known], values, ".-", color=colour, label=label if known else None)
+            ax.plot(
+                [row["epoch"] for row in known], values, ".-", color=colour, label=label if known else None
+            )
     known = [row for row in rows if "rate" in row]
     rate.step([row["epoch"] for row in known], [row["rate"] for row in known], color="0.45", where="mid")
     loss.set(ylabel="loss", yscale="log", title=title)
