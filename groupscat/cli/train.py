@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +150,8 @@ def run(arguments: argparse.Namespace) -> int:
     from groupscat import nn
 
     a = arguments
+    first = not int(os.environ.get("RANK", 0))  # of several processes one speaks
+    a.quiet = a.quiet or not first
     if a.list:
         print(_listed(nn.PUBLISHED))
         return OK
@@ -176,12 +179,13 @@ def run(arguments: argparse.Namespace) -> int:
             network, data, recipe, validation=validation, test=test, test_each_epoch=a.test_each_epoch,
             output=a.output, overwrite=a.overwrite, backend=differentiating(a.backend), device=a.device,
             minutes=a.minutes, precompute=a.precompute, tensorboard=a.tensorboard, curve=_drawn(a),
-            progress=bars, note=_note,
+            progress=bars, note=_note if first else lambda text: None,
         )  # fmt: skip
     except KeyboardInterrupt:
-        say(f"The same command goes on from {a.output}.")
+        say(f"The same command{', without --overwrite,' * a.overwrite} goes on from {a.output}.")
         raise
-    _report(a, data, recipe, result, test, time.perf_counter() - begun)
+    if first:
+        _report(a, data, recipe, result, test, time.perf_counter() - begun)
     return OK
 
 
@@ -233,10 +237,11 @@ def recipe_of(a: argparse.Namespace) -> Recipe:
     }
     if a.momentum is not None and a.optimiser == "adam":
         raise ArgumentError(f"--momentum {a.momentum}: of sgd; adam has none.")
-    if a.optimiser is not None or a.momentum is not None:
-        given["optimiser"] = (
-            Adam() if a.optimiser == "adam" else SGD(0.9 if a.momentum is None else a.momentum)
-        )
+    if a.optimiser == "adam":
+        given["optimiser"] = Adam()
+    elif a.optimiser is not None or a.momentum is not None:
+        sgd = recipe.optimiser if isinstance(recipe.optimiser, SGD) else SGD()
+        given["optimiser"] = sgd if a.momentum is None else replace(sgd, momentum=a.momentum)
     given["schedule"] = _schedule(a, recipe)
     changed = {name: getattr(a, name) for name in ("flip", "shift", "pad") if getattr(a, name) is not None}
     if changed:
@@ -307,10 +312,6 @@ def _report(
     a: argparse.Namespace, data: Dataset, recipe: Recipe, result: Any, test: Dataset | None, seconds: float
 ) -> None:
     """Say how it went, and write all of it down."""
-    import os
-
-    if int(os.environ.get("RANK", 0)):
-        return
     import numpy as np
 
     from groupscat.classify.model import versions, write_file
