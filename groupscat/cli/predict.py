@@ -37,6 +37,9 @@ def add(commands: Any) -> None:
     )
     p.add_argument("--each", action="store_true", help="of a network: the probability of every class")
     p.add_argument("--key", metavar="NAME", help="of a network: the array of signals in an .npz")
+    p.add_argument(
+        "--colour", choices=("rgb", "grey", "yuv"), help="of a network: of the images (as trained)"
+    )
     p.add_argument("--overwrite", action="store_true", help="replace OUT.csv if it exists")
     p.add_argument("--skip-bad", action="store_true", help="leave out unreadable inputs")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
@@ -52,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     if a.output is not None:
         check_output(a.output, a.overwrite)
     of_network = a.model.suffix.lower() == ".safetensors"
-    if not of_network and (a.each or a.key):
-        raise ArgumentError(f"--each and --key are for networks, MODEL.safetensors; got {a.model}.")
+    if not of_network and (a.each or a.key or a.colour):
+        raise ArgumentError(f"--each, --key and --colour are for networks, .safetensors; got {a.model}.")
     table, count, what, skipped = (_by_network if of_network else _by_features)(a)
     if a.output is None:
         # A terminal or pipe that is not UTF-8 shows other names escaped, rather than none.
@@ -75,7 +78,7 @@ def _by_network(a: argparse.Namespace) -> tuple[bytes, int, str, Sequence[Any]]:
 
     bars, backend = progress(a.quiet), backend_named(a.backend)
     model = nn.load(a.model, backend.name, a.device)
-    source = source_for(model, a.inputs, a.key, a.skip_bad, bars)
+    source = source_for(model, a.inputs, a.key, a.skip_bad, bars, a.colour)
     with bars.counter(len(source.names), source.unit, "predicting") as counter:
         names, probabilities = predict(model, source, backend, a.device, counter)
     classes = model.classes or tuple(map(str, range(probabilities.shape[1])))

@@ -92,7 +92,11 @@ def _data(g: Any) -> None:
         "--per-class", type=positive, metavar="N", help="train on so many of each class, drawn by the seed"
     )
     g.add_argument("--shape", nargs=2, type=positive, metavar=("H", "W"), help="resize images")
-    g.add_argument("--colour", choices=("rgb", "grey", "yuv"), help="of images in folders (default: rgb)")
+    g.add_argument(
+        "--colour",
+        choices=("rgb", "grey", "yuv"),
+        help="of images in folders (default: rgb); yuv: tell groupscat predict too",
+    )
     g.add_argument("--key", metavar="NAME", help="array of signals in an .npz")
     g.add_argument("--label", metavar="NAME", help="array of labels in an .npz, coarse_labels of CIFAR-100")
     g.add_argument(
@@ -257,9 +261,9 @@ def _schedule(a: argparse.Namespace, recipe: Recipe) -> Schedule:
     peak = (
         before.peak if isinstance(before, Cosine) else max(before.rates) if isinstance(before, Steps) else 0.1
     )
-    if a.optimiser == "adam" and a.rate is None:
-        peak = 1e-3
-    rate = peak if a.rate is None else a.rate
+    rate = a.rate
+    if rate is None:
+        rate = 1e-3 if a.optimiser == "adam" else peak
     if a.schedule == "constant":
         if a.warmup is not None:
             raise ArgumentError(f"--warmup {a.warmup}: of a cosine; this rate is constant.")

@@ -46,10 +46,12 @@ def learning_curve(rows: Sequence[Mapping[str, Any]], title: str = "") -> Figure
             )
     known = [row for row in rows if "rate" in row]
     rate.step([row["epoch"] for row in known], [row["rate"] for row in known], color="0.45", where="mid")
-    loss.set(ylabel="loss", yscale="log", title=title)
+    positive = any(value > 0 for line in loss.get_lines() for value in line.get_ydata())
+    loss.set(ylabel="loss", yscale="log" if positive else "linear", title=title)
     error.set(ylabel="error, %", ylim=(0, None))
     rate.set(ylabel="rate", xlabel="epoch", ylim=(0, None))
     for ax in (loss, error):
         ax.grid(alpha=0.3)
-    loss.legend()
+    if loss.get_legend_handles_labels()[0]:
+        loss.legend()
     return figure

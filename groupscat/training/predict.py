@@ -6,13 +6,14 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.backend import Backend
+from groupscat.checks import choice
 from groupscat.data.arrays import ArraySource
+from groupscat.data.images import Colour
 from groupscat.data.inputs import open_source
 from groupscat.data.progress import Counter, Progress
 from groupscat.data.source import Source
@@ -21,23 +22,30 @@ from groupscat.errors import ArgumentError, DataError, ShapeError
 from groupscat.nn import Model
 
 BATCH = 64
-#: Colours of images by channels of the input.
-COLOURS: dict[int, Any] = {1: "grey", 3: "rgb"}
+#: Colours of images by channels of the input, the first by default.
+COLOURS: dict[int, tuple[Colour, ...]] = {1: ("grey",), 3: ("rgb", "yuv")}
 
 
 def source_for(
-    model: Model, inputs: Sequence[str | Path], key: str | None, skip_bad: bool, progress: Progress
+    model: Model,
+    inputs: Sequence[str | Path],
+    key: str | None,
+    skip_bad: bool,
+    progress: Progress,
+    colour: Colour | None = None,
 ) -> Source:
     """The signals in inputs, images decoded to the size and the colours that the network takes.
 
     Raises
     ------
-    ArgumentError : the network does not take images. ShapeError : arrays of another shape. DataError : bad
-        files.
+    ArgumentError : the network does not take images, or not of this colour. ShapeError : arrays of another
+        shape. DataError : bad files.
     """
     shape = model.spec.input_shape
     arrays = all(Path(path).suffix.lower() in (".npy", ".npz", ".zarr") for path in inputs)
     if arrays:
+        if colour is not None:
+            raise ArgumentError(f"colour={colour!r}: for images; the inputs are arrays.")
         source = open_source(inputs, key=key, skip_bad=skip_bad, progress=progress)
         found = channels_first(np.empty((0, *source.shape))).shape[1:]
         if found != shape:
@@ -45,9 +53,8 @@ def source_for(
         return source
     if len(shape) != 3 or shape[0] not in COLOURS:
         raise ArgumentError(f"{model.spec!r} takes signals of shape {shape}, no images: give arrays of them.")
-    return open_source(
-        inputs, colour=COLOURS[shape[0]], shape=shape[1:], skip_bad=skip_bad, progress=progress
-    )
+    colour = choice("colour", colour or COLOURS[shape[0]][0], COLOURS[shape[0]])
+    return open_source(inputs, colour=colour, shape=shape[1:], skip_bad=skip_bad, progress=progress)
 
 
 def predict(
