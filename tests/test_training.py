@@ -198,6 +198,20 @@ def test_bfloat16_is_near_and_keeps_parameters_in_single_precision():
     assert 1e-6 < max(apart) < 0.05
 
 
+def test_statistics_are_not_rounded_with_the_products():
+    """Means far from 0: with eight bits their third digits would be wrong."""
+    layers = [nn.Conv1x1(4, bias=False), nn.BatchNorm(momentum=1.0), nn.Mean(("u1", "u2")), nn.Dense(3)]
+    network, data = nn.Network(layers, (2, 32, 32)), signals(24, shape=(2, 32, 32))
+    data = replace(data, x=data.x + 3)
+    recipe = replace(PLAIN, epochs=1, batch_size=24, precision="bfloat16")
+    state = train(network, data, recipe, backend="torch").model.state
+    first, _ = nn.init(network, recipe.seed, "float32")
+    w, x = (torch.tensor(a).float().bfloat16().double().numpy() for a in (first["0.weight"], data.x))
+    y = np.einsum("oc,bcuv->obuv", w, x).reshape(4, -1)
+    np.testing.assert_allclose(state["1.mean"], y.mean(1), rtol=1e-4)
+    np.testing.assert_allclose(state["1.variance"], y.var(1), rtol=1e-3)
+
+
 def test_seeds_differ_and_repeat():
     again = [
         train(WHOLE, TRAIN, replace(RECIPE, seed=seed), backend="torch").model.arrays() for seed in (1, 1, 2)

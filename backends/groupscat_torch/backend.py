@@ -150,6 +150,8 @@ class TorchBackend(Backend):
             return torch.matmul(x, y)
 
     def sum(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        if x.dtype is torch.bfloat16 and _mixed():
+            return x.sum(axes, dtype=torch.float32)
         if x.is_contiguous():
             return x.sum(axes)
         z, back = _along_memory(x)
@@ -389,9 +391,12 @@ def _full_precision(x: Tensor) -> AbstractContextManager[Any]:
     kind = x.device.type
     if not torch.amp.is_autocast_available(kind):  # the meta device, for one
         return nullcontext()
-    if not torch.compiler.is_dynamo_compiling() and _MIXED.get():  # which Dynamo cannot look up
-        return nullcontext()
-    return torch.autocast(kind, enabled=False)
+    return nullcontext() if _mixed() else torch.autocast(kind, enabled=False)
+
+
+def _mixed() -> bool:
+    """Whether products are rounded, and sums of them not; Dynamo cannot look it up, and nobody asks it to."""
+    return not torch.compiler.is_dynamo_compiling() and _MIXED.get()
 
 
 def _no_modes() -> AbstractContextManager[Any]:
