@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +34,7 @@ from groupscat.training import (
 )
 from groupscat.training.checkpoint import Checkpoint
 from groupscat.training.recipe import from_data
+from groupscat.training.step import Step
 from tests.frameworks import missing
 from tests.training import WHOLE, assert_equal, signals, table
 
@@ -375,6 +377,31 @@ def test_killed_and_run_again(archive, tmp_path):
     assert_equal(ends[0].weights.slots, ends[1].weights.slots)
     left = {p.name for p in folders[1].iterdir()} - {p.name for p in folders[0].iterdir()}
     assert all(name.endswith(".part") for name in left)
+
+
+def test_interrupted_by_a_signal(run, archive, network, monkeypatch):
+    """Exit status, what is said, and what the same command makes of it."""
+    command = ["train", "--model", network, "--data", archive, *FAST]
+    run(*command, "-o", "straight", "-q")
+    calls = 0
+
+    def stopped(*given: Any, original: Any = Step.__call__) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 6:
+            raise cli.Terminated(signal.SIGTERM)
+        return original(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "__call__", stopped)
+        status, _, err = run(*command, "-o", "run", "--overwrite")
+    assert status == 128 + signal.SIGTERM
+    assert "The same command, without --overwrite, goes on from run." in err
+    status, _, err = run(*command, "-o", "run")
+    assert status == 0
+    assert "going on after 1 epochs and 1 steps in run" in err
+    files = [Path(folder, "model.safetensors").read_bytes() for folder in ("run", "straight")]
+    assert files[0] == files[1]
 
 
 def test_a_trained_network_is_trained_further(run, archive, network, tmp_path):

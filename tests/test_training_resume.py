@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
@@ -410,6 +411,28 @@ def test_a_checkpoint_that_was_changed(tmp_path, straight, change, match):
     with pytest.raises(DataError, match=match):
         go(folder)
     assert contents(folder) == kept
+
+
+def test_a_disk_that_is_full(tmp_path, straight, monkeypatch):
+    """What was kept stays whole, and is gone on from."""
+    original, calls = Path.write_bytes, 0
+
+    def full(path: Path, data: bytes) -> int:
+        nonlocal calls
+        calls += path.suffix == ".part"
+        if calls > 5:  # four files an epoch
+            original(path, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(DataError, match=r"cannot be written.*No space left on device"):
+            go(tmp_path)
+    assert not list(tmp_path.glob("*.part"))
+    assert Checkpoint.load(tmp_path / "checkpoint.safetensors").place.epoch == 2
+    assert nn.load(tmp_path / "model.safetensors").classes == TRAIN.classes
+    assert_same(tmp_path, go(tmp_path), straight)
 
 
 def test_a_folder_where_another_run_works(tmp_path):
