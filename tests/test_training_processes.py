@@ -200,6 +200,19 @@ def test_two_go_on_where_one_was_stopped(together, tmp_path, monkeypatch):
         assert_same_rows(found.rows, wanted.rows, 1e-10)
 
 
+def test_each_has_the_coefficients_that_are_computed_once(together):
+    layers = [
+        *nn.scattering_linear(J=1, input_shape=(1, 8, 8), classes=3).layers[:1],
+        nn.Flatten(),
+        nn.Dense(3),
+    ]
+    network, data = nn.Network(layers, (1, 8, 8)), signals(22, shape=(1, 8, 8))
+    wanted = train(network, data, RECIPE, precompute=2, backend="torch")
+    for found in together(2, network, data, RECIPE, precompute=2):
+        assert_equal(found.model.arrays(), wanted.model.arrays(), 1e-10)
+        assert_same_rows(found.rows, wanted.rows, 1e-10)
+
+
 # ------------------------------------------------------------------------------------------ faults
 
 
