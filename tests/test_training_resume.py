@@ -20,7 +20,7 @@ from groupscat.data.lock import Lock
 from groupscat.errors import ArgumentError, DataError
 from groupscat.nn.files import read_arrays, write_arrays
 from groupscat.training import Adam, Cosine, Result, train
-from groupscat.training.checkpoint import Checkpoint
+from groupscat.training.checkpoint import Checkpoint, _digest
 from groupscat.training.loop import Loop
 from groupscat.training.step import Step
 from tests.frameworks import missing, needs
@@ -381,10 +381,8 @@ def forged(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None])
     arrays, metadata = read_arrays(path)
     about = json.loads(metadata["groupscat.training"])
     change(about, arrays)
-    from groupscat.training.checkpoint import _digest
-
-    text = json.dumps(about)
-    write_arrays(path, arrays, {"groupscat.training": text, "sha256": _digest(text, arrays)})
+    about["sha256"] = _digest(about, arrays)
+    write_arrays(path, arrays, {"groupscat.training": json.dumps(about)})
 
 
 @pytest.mark.parametrize(

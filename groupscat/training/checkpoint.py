@@ -21,7 +21,7 @@ from groupscat.training.step import Weights
 
 #: The entry of the file's metadata, and its version.
 KEY, VERSION = "groupscat.training", 1
-#: The entry with the SHA-256 of all that is in the file: weights with one wrong bit would train on unnoticed.
+#: Where it keeps the SHA-256 of all else in the file: weights with one wrong bit would train on unnoticed.
 DIGEST = "sha256"
 KINDS = ("parameters", "state", "slots")
 
@@ -86,8 +86,9 @@ class Plan:
         return "the weights it starts from" if self.start != other.start else ""
 
 
-def _digest(about: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256(about.encode())
+def _digest(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    said = {name: value for name, value in about.items() if name != DIGEST}
+    digest = hashlib.sha256(json.dumps(said).encode())
     for name, a in sorted(arrays.items()):
         digest.update(f"{name} {a.dtype.str} {a.shape}".encode())
         digest.update(np.ascontiguousarray(a).data)
@@ -129,8 +130,9 @@ class Checkpoint:
             for kind in KINDS
             for name, a in getattr(self.weights, kind).items()
         }
-        about = json.dumps({"version": VERSION, "place": asdict(self.place), "plan": asdict(self.plan)})
-        write_arrays(path, arrays, {KEY: about, DIGEST: _digest(about, arrays)})
+        about = {"version": VERSION, "place": asdict(self.place), "plan": asdict(self.plan)}
+        about[DIGEST] = _digest(about, arrays)
+        write_arrays(path, arrays, {KEY: json.dumps(about)})
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -149,7 +151,7 @@ class Checkpoint:
                 raise DataError(
                     f"{path} has version {about['version']!r}; expected {VERSION}. Update groupscat."
                 )
-            if metadata.get(DIGEST) != _digest(metadata[KEY], arrays):
+            if about[DIGEST] != _digest(about, arrays):
                 raise ValueError("its contents are not those that were written")
             place = about["place"]
             place["rows"] = tuple(place["rows"])
