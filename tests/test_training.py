@@ -30,8 +30,8 @@ from tests.training import (
     signals,
 )
 
-if missing("torch"):
-    pytest.skip('pip install "groupscat[torch]"', allow_module_level=True)
+if missing("torch") or missing("safetensors"):
+    pytest.skip('pip install "groupscat[torch,safetensors]"', allow_module_level=True)
 import torch
 
 if not missing("jax"):

@@ -34,8 +34,8 @@ from tests.training import (
     table,
 )
 
-if missing("torch"):
-    pytest.skip('pip install "groupscat[torch]"', allow_module_level=True)
+if missing("torch") or missing("safetensors"):
+    pytest.skip('pip install "groupscat[torch,safetensors]"', allow_module_level=True)
 
 Change = Callable[..., Any]
 TEST = signals(15, seed=3, name="test")

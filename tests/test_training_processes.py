@@ -35,8 +35,8 @@ from tests.training import (
     table,
 )
 
-if missing("torch"):
-    pytest.skip('pip install "groupscat[torch]"', allow_module_level=True)
+if missing("torch") or missing("safetensors"):
+    pytest.skip('pip install "groupscat[torch,safetensors]"', allow_module_level=True)
 import torch
 
 from groupscat_torch.backend import TorchBackend

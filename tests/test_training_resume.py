@@ -37,8 +37,8 @@ from tests.training import (
     table,
 )
 
-if missing("torch"):
-    pytest.skip('pip install "groupscat[torch]"', allow_module_level=True)
+if missing("torch") or missing("safetensors"):
+    pytest.skip('pip install "groupscat[torch,safetensors]"', allow_module_level=True)
 if not missing("jax"):
     import jax
 
