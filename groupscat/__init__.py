@@ -47,6 +47,7 @@ from groupscat.scattering import (
     TimeFrequencyScattering,
 )
 from groupscat.space import Axis, Space, signal_space
+from groupscat.streaming import stream
 
 __version__ = "0.1.0"
 
@@ -96,4 +97,5 @@ __all__ = [
     "save",
     "signal_space",
     "stability",
+    "stream",
 ]
