@@ -120,7 +120,9 @@ def train(
     like = engine.put(np.zeros(()), recipe.stored, device or processes.device)
     first = _first(network, model, recipe)
     versions = precompute or 0 if recipe.augment is not None and frozen(network) else 0
-    plan = Plan.of(network, recipe, data.fingerprint, _fingerprint(first), versions)
+    # What is the best so far depends on the validation data too.
+    both = " ".join(d.fingerprint for d in (data, validation) if d is not None)
+    plan = Plan.of(network, recipe, both, _fingerprint(first), versions)
     place, weights, folder, logs = Place(), first, None, []
     if output is not None:
         folder = Folder(output, overwrite) if processes.rank == 0 else None
