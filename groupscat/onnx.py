@@ -58,7 +58,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str], dtype: str | None = No
     elif isinstance(getattr(model, "spec", None), Network):
         arrays = checked_arrays(model)
         own = "float64" if {a.dtype.name for a in arrays.values()} == {"float64"} else "float32"
-        about = metadata(model.spec, getattr(model, "classes", ()))
+        about = metadata(model)
         proto = network_model(model.spec, arrays, dtype or own, about)
     else:
         raise ArgumentError(

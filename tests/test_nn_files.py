@@ -92,6 +92,20 @@ def test_trained_in_torch_served_by_numpy_trained_on(path: Path, dtype: str) -> 
     assert torch.equal(again.eval()(torch.from_numpy(x)), net(torch.from_numpy(x)))
 
 
+def test_what_is_known_of_a_model_stays_with_it(path: Path) -> None:
+    parameters, state = numbers(TINY)
+    model = nn.Model(TINY, parameters, state, ("a", "b", "c"), {"colour": "yuv"})
+    nn.save(model, path)
+    read = nn.load(path)
+    assert (read.classes, read.about) == (model.classes, model.about)
+    if missing("torch"):
+        return
+    import groupscat.torch as gt
+
+    nn.save(gt.Network(read), path)
+    assert (nn.load(path).classes, nn.load(path).about) == (model.classes, model.about)
+
+
 def test_a_layer_of_ones_own(path: Path) -> None:
     @dataclass(frozen=True, repr=False)
     class Cube(nn.Pointwise):

@@ -50,7 +50,7 @@ class Network(keras.layers.Layer):
                 f"spec={spec!r}: expected a groupscat.nn.Network, such as groupscat.nn.hcnn()."
             )
         self.spec, self.seed = spec, seed
-        self.classes = () if model is None else model.classes
+        self.classes, self.about = ((), {}) if model is None else (model.classes, model.about)
         self.generator = keras.random.SeedGenerator(seed)
         if model is None:
             first = int(keras.ops.convert_to_numpy(self.generator.state.value)[0])

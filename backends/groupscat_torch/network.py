@@ -61,7 +61,7 @@ class Network(nn.Module):
         if dtype not in PRECISION:
             raise ArgumentError(f"dtype={dtype}: expected torch.float32 or torch.float64; convert it later.")
         self.spec = spec
-        self.classes = () if model is None else model.classes
+        self.classes, self.about = ((), {}) if model is None else (model.classes, model.about)
         seed = int(torch.randint(1 << 31, ()).item()) if seed is None else seed
         parameters, state = init(spec, seed, PRECISION[dtype])
         device = device or torch.get_default_device()

@@ -29,6 +29,7 @@ EPILOG = """examples:
   groupscat features recordings/ -o recordings.zarr --sampling-rate 16000 --length 1s -J 8 -Q 8 --resume
   groupscat features recordings/ -o joint.zarr --transform jtfs --length 1s -J 11 -Q 12 --format joint
   groupscat features @train.txt -o train.npz -J 2 -L 6 --workers 4
+  groupscat features @train.txt -o train.zarr -J 2 --scheduler tcp://node1:8786 --resume
   groupscat features signals.npy -o features.npz -J 6 -Q 8 --sampling-rate 16000
   groupscat features train.npz --key x -o features.npz --backend torch --device cuda
   groupscat features test.npz -o test-features.npz --config features.npz
@@ -232,11 +233,19 @@ def _computing(p: argparse.ArgumentParser) -> None:
     g.add_argument("--device", help="where, for example cuda:1 (default: the backend's own)")
     g.add_argument("--batch-size", type=positive, metavar="N", help="default: by memory")
     g.add_argument("--dtype", choices=("float32", "float64"), help="default: float32")
-    g.add_argument(
+    where = g.add_mutually_exclusive_group()
+    where.add_argument(
         "--workers",
         type=positive,
         metavar="N",
         help="processes that read and transform, each with its share of the cores (default: 1, this one)",
+    )
+    where.add_argument(
+        "--scheduler",
+        type=scheduler,
+        metavar="ADDRESS",
+        help="of a Dask cluster that reads and transforms, as tcp://host:8786; its workers must see the same "
+        "files. local:N starts N processes here",
     )
 
 
@@ -260,6 +269,15 @@ def hertz(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r}: expected a positive number of Hz")
 
 
+def scheduler(text: str) -> str:
+    from groupscat.features.cluster import check_scheduler
+
+    try:
+        return check_scheduler(text)
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def run(arguments: argparse.Namespace) -> int:
     from groupscat.data import FeatureWriter, open_source
     from groupscat.features import Run, build_operator, write_features
@@ -275,7 +293,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ArgumentError(
             f"{a.output} is also an input; the features would replace it. Name another output."
         )
-    how = Run(backend_named(a.backend), a.device, a.dtype or "float32", a.batch_size, a.workers or 1)
+    if a.workers and a.scheduler:  # one of them from a file
+        raise ArgumentError("--workers and --scheduler both say where to compute; give one of them.")
+    backend, dtype = backend_named(a.backend), a.dtype or "float32"
+    how = Run(backend, a.device, dtype, a.batch_size, a.workers or 1, a.scheduler)
     bars = progress(a.quiet)
     source = open_source(
         a.inputs,
@@ -327,7 +348,7 @@ def _chosen(a: argparse.Namespace, operator: Operator) -> dict[str, Any]:
         found[name] = operator.config.get(name, found[name])
     found["inputs"] = [printable(path) for path in a.inputs]
     found["files_from"] = None if a.files_from is None else printable(a.files_from)
-    apart = {"workers", *options.APART}
+    apart = {"workers", "scheduler", *options.APART}
     return {name: value for name, value in found.items() if options.is_given(value) and name not in apart}
 
 

@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     p.add_argument("--each", action="store_true", help="of a network: the probability of every class")
     p.add_argument("--key", metavar="NAME", help="of a network: the array of signals in an .npz")
     p.add_argument(
-        "--colour", choices=("rgb", "grey", "yuv"), help="of a network: of the images (as trained)"
+        "--colour", choices=("rgb", "grey", "yuv"), help="of a network: of the images (default: as trained)"
     )
     p.add_argument("--overwrite", action="store_true", help="replace OUT.csv if it exists")
     p.add_argument("--skip-bad", action="store_true", help="leave out unreadable inputs")

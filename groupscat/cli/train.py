@@ -183,6 +183,7 @@ def run(arguments: argparse.Namespace) -> int:
             network, data, recipe, validation=validation, test=test, test_each_epoch=a.test_each_epoch,
             output=a.output, overwrite=a.overwrite, backend=differentiating(a.backend), device=a.device,
             minutes=a.minutes, precompute=a.precompute, tensorboard=a.tensorboard, curve=_drawn(a),
+            about={} if a.colour is None else {"colour": a.colour},
             progress=bars, note=_note if first else lambda text: None,
         )  # fmt: skip
     except KeyboardInterrupt:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,7 +36,8 @@ class Model:
     """A network with its numbers, arrays of one framework.
 
     Calling it is :func:`groupscat.nn.apply` of the trained network. ``classes``: what its outputs stand for,
-    where that is known.
+    where that is known. ``about``: text by name that belongs to it, such as how the images were read that it
+    was trained on.
 
     >>> import numpy as np
     >>> from groupscat import nn
@@ -50,6 +51,7 @@ class Model:
     parameters: Mapping[str, Array]
     state: Mapping[str, Array]
     classes: tuple[str, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, x: Array) -> Array:
         return apply(self.spec, self.parameters, self.state, x)[0]
@@ -74,7 +76,7 @@ def save(model: Trained, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(getattr(model, "spec", None), Network):
         raise ArgumentError(f"{model!r}: expected a groupscat.nn.Model or a groupscat.torch.Network.")
-    write_arrays(path, checked_arrays(model), metadata(model.spec, getattr(model, "classes", ())))
+    write_arrays(path, checked_arrays(model), metadata(model))
 
 
 def checked_arrays(model: Trained) -> dict[str, NDArray[Any]]:
@@ -91,9 +93,14 @@ def checked_arrays(model: Trained) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def metadata(spec: Network, classes: Sequence[str] = ()) -> dict[str, str]:
+def metadata(model: Trained) -> dict[str, str]:
     """What a file says about the network in it."""
-    header = {"version": VERSION, "network": to_config(spec), "classes": list(classes)}
+    header = {
+        "version": VERSION,
+        "network": to_config(model.spec),
+        "classes": list(getattr(model, "classes", ())),
+        "about": dict(getattr(model, "about", {})),
+    }
     return {KEY: json.dumps(header)}
 
 
@@ -172,7 +179,7 @@ def load(path: str | os.PathLike[str], backend: str = "numpy", device: str | Non
     """
     xp = get_backend(backend)
     arrays, about = read_arrays(path)
-    network, classes = described(path, about.get(KEY))
+    network, classes, known = described(path, about.get(KEY))
     wrong = _difference(network, {name: a.shape for name, a in arrays.items()})
     types = {a.dtype.name for a in arrays.values()}
     if not wrong and (len(types) > 1 or types - {"float16", "float32", "float64"}):
@@ -181,11 +188,13 @@ def load(path: str | os.PathLike[str], backend: str = "numpy", device: str | Non
         raise DataError(f"{os.fspath(path)!r} holds other tensors than those of its {network!r}: {wrong}.")
     put = {name: xp.put(a, a.dtype.name, device) for name, a in arrays.items()}
     parameters, state = ({k: put[k] for k in names} for names in (network.parameters, network.state))
-    return Model(network, parameters, state, classes)
+    return Model(network, parameters, state, classes, known)
 
 
-def described(path: str | os.PathLike[str], text: str | None) -> tuple[Network, tuple[str, ...]]:
-    """The specification in a file's metadata, and the names of its classes.
+def described(
+    path: str | os.PathLike[str], text: str | None
+) -> tuple[Network, tuple[str, ...], dict[str, str]]:
+    """The specification in a file's metadata, the names of its classes, and what else is known.
 
     Raises
     ------
@@ -200,6 +209,9 @@ def described(path: str | os.PathLike[str], text: str | None) -> tuple[Network, 
         if version != VERSION:
             raise DataError(f"{name!r} has version {version!r}; expected {VERSION}. Update groupscat.")
         network, classes = from_config(header["network"]), header.get("classes", [])
+        about = header.get("about", {})
+        if not (isinstance(about, dict) and all(isinstance(text, str) for text in about.values())):
+            raise DataError(f"{name!r} has about={about!r}; expected text by name.")
         if not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
             raise DataError(f"{name!r} has classes={classes!r}; expected a list of names.")
     except (ValueError, KeyError, TypeError) as error:
@@ -209,7 +221,7 @@ def described(path: str | os.PathLike[str], text: str | None) -> tuple[Network, 
         raise DataError(f"{name!r} has a specification that is none: {shown}") from error
     if not isinstance(network, Network):
         raise DataError(f"{name!r} specifies a {type(network).__name__}; expected a Network.")
-    return network, tuple(classes)
+    return network, tuple(classes), about
 
 
 def _difference(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> str:

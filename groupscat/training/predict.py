@@ -53,7 +53,8 @@ def source_for(
         return source
     if len(shape) != 3 or shape[0] not in COLOURS:
         raise ArgumentError(f"{model.spec!r} takes signals of shape {shape}, no images: give arrays of them.")
-    colour = choice("colour", colour or COLOURS[shape[0]][0], COLOURS[shape[0]])
+    known = COLOURS[shape[0]]
+    colour = choice("colour", colour or model.about.get("colour", known[0]), known)
     return open_source(inputs, colour=colour, shape=shape[1:], skip_bad=skip_bad, progress=progress)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ def train(
     precompute: int | None = None,
     tensorboard: bool = False,
     curve: bool = False,
+    about: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     note: Callable[[str], object] = lambda text: None,
 ) -> Result:
@@ -78,6 +79,7 @@ def train(
         scattering transform among them, no augmentation, and no more than 6 GiB of coefficients, else in
         every step.
     tensorboard, curve : whether to write events, and a picture of the learning curve.
+    about : kept with the model, beside what is known of one that is trained further.
     note : told what a user should know.
 
     Several processes started by ``torchrun`` share every batch.
@@ -115,6 +117,7 @@ def train(
         precompute = integer("precompute", precompute, 0)
     classes = data.classes if model is None else model.classes or data.classes
     sets = {name: _fitting(network, classes, d) for name, d in given.items() if d is not None}
+    known = {**({} if model is None else model.about), **(about or {})}
     engine = _engine(backend)
     processes = engine.processes()
     like = engine.put(np.zeros(()), recipe.stored, device or processes.device)
@@ -151,7 +154,7 @@ def train(
         def finished(weights: Weights) -> Model:
             # In the order of the layers: JAX sorts by name.
             parameters = {name: weights.parameters[name] for name in network.parameters}
-            return Model(network, parameters, {k: weights.state[k] for k in network.state}, classes)
+            return Model(network, parameters, {k: weights.state[k] for k in network.state}, classes, known)
 
         def keep(weights: Weights, place: Place) -> None:
             if folder is not None:
