@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
 #: Everything else is a front door: nothing of the core imports it.
 CORE = sorted(ALLOWED)
 #: The only files in which a framework may be imported.
-FRONT_DOORS = {"torch.py", "tensorflow.py", "keras.py", "cupy.py", "jax.py", "onnx.py"}
+FRONT_DOORS = {"torch.py", "tensorflow.py", "keras.py", "cupy.py", "jax.py", "onnx.py", "dask.py"}
 
 
 def files_of(part: str) -> list[Path]:

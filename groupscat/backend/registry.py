@@ -92,7 +92,7 @@ def backend_of(x: object) -> Backend:
     message = (
         f"Expected an array of one of the backends {', '.join(backend_names())}, got "
         f"{type(x).__module__}.{type(x).__qualname__}. Convert it first, for example with numpy.asarray(x) "
-        "(a masked array with x.filled(value), or its mask is lost)."
+        "(a masked array with x.filled(value), or its mask is lost; for Dask arrays see groupscat.dask)."
     )
     raise DtypeError("\n".join([message, *broken]))
 

@@ -16,16 +16,20 @@ from groupscat.scattering.operator import Operator
 
 @dataclass(frozen=True)
 class Run:
-    """How to compute: backend and device, element type, signals per batch (None: by memory), processes."""
+    """How to compute: backend and device, element type, signals per batch (None: by memory), processes.
+
+    ``scheduler``: of a Dask cluster that computes instead, see :mod:`groupscat.features.cluster`.
+    """
 
     backend: Backend
     device: str | None = None
     dtype: str = "float32"
     size: int | None = None
     workers: int = 1
+    scheduler: str | None = None
 
     def __reduce__(self) -> Any:  # another process has a backend of its own
-        values = (self.backend.name, self.device, self.dtype, self.size, self.workers)
+        values = (self.backend.name, self.device, self.dtype, self.size, self.workers, self.scheduler)
         return _run_named, values
 
 

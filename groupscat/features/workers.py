@@ -45,7 +45,7 @@ def results_of_workers(
     count = max(1, min(run.workers, total))
     workers = []
     try:
-        with _share(count) as cores:
+        with share(count) as cores:
             for w in range(count):
                 workers.append(_Worker((operator, source, run, size, first + w, count, cores[w])))
         for k in range(total):
@@ -127,7 +127,7 @@ def _sendable(error: Exception) -> Exception:
 
 
 @contextlib.contextmanager
-def _share(count: int) -> Iterator[list[set[int]]]:
+def share(count: int) -> Iterator[list[set[int]]]:
     """The cores of each of ``count`` processes; those started meanwhile use as many threads."""
     if hasattr(os, "sched_getaffinity"):
         every = sorted(os.sched_getaffinity(0))

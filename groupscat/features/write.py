@@ -16,6 +16,7 @@ from groupscat.data import FeatureWriter, Source
 from groupscat.data.part import Layout
 from groupscat.data.progress import Counter
 from groupscat.errors import DataError
+from groupscat.features.cluster import results_of_cluster
 from groupscat.features.compute import Result, Run, results
 from groupscat.features.tables import path_table, tables
 from groupscat.features.transform import batch_size
@@ -72,7 +73,10 @@ def write_features(
     first = len(out.entries)
     counter = counter or Counter()
     counter.begin(sum(map(len, spans[:first])))
-    computed = results if run.workers == 1 else results_of_workers
+    if run.scheduler is not None:
+        computed = results_of_cluster
+    else:
+        computed = results if run.workers == 1 else results_of_workers
     begin = not out.entries
     early: list[Result] = []  # batches without a good signal, before the type of the features is known
     with contextlib.closing(computed(operator, source, run, size, first)) as batches:

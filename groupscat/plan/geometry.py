@@ -45,7 +45,7 @@ class AxisGeometry:
         return self.source(np.arange(self.padded) - self.left, padding)
 
     def source(self, t: NDArray[np.int64], padding: Padding) -> NDArray[np.int64]:
-        """Input position of the samples ``t``, counted from the first one of the input; −1 stands for zero."""
+        """Input position of the samples ``t``, which count from its first one; −1 stands for zero."""
         if padding == "reflect":  # without repeating the border sample, as often as it takes
             period = max(1, 2 * (self.size - 1))
             t = np.mod(t, period)
