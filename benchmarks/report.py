@@ -21,6 +21,10 @@ ORDER = (
     "Rotated MNIST",
     "Spoken digits",
     "Spoken digits, time-frequency scattering",
+    "CIFAR-10, scattering + linear",
+    "CIFAR-10, scattering + MLP",
+    "CIFAR-10, few images",
+    "CIFAR-10, hierarchical CNN",
     "Throughput",
 )
 
