@@ -19,7 +19,7 @@ myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 # Frameworks that are not installed: their doors are described all the same.
-FRAMEWORKS = ("cupy", "jax", "keras", "tensorflow", "torch")
+FRAMEWORKS = ("cloudpickle", "cupy", "dask", "jax", "keras", "tensorflow", "torch")
 autodoc_mock_imports = [name for name in FRAMEWORKS if find_spec(name) is None]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

@@ -27,6 +27,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 #: What a block may import and an installation may lack, with the way to have it.
 OPTIONAL = {
     "cupy": 'pip install "groupscat[cupy-cuda13x]"',
+    "dask": 'pip install "groupscat[dask]"',
     "jax": 'pip install "groupscat[jax]"',
     "keras": 'pip install "groupscat[keras]" and a framework',
     "kymatio": "pip install -r benchmarks/requirements.txt",

@@ -128,7 +128,7 @@ def _client(scheduler: str) -> Iterator[Any]:
         with contextlib.ExitStack() as stack:
             address: Any = scheduler
             if scheduler.startswith(LOCAL):
-                address = stack.enter_context(_local(int(scheduler.removeprefix(LOCAL))))
+                address = stack.enter_context(local(int(scheduler.removeprefix(LOCAL))))
             try:
                 client = stack.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
                 client.wait_for_workers(1, timeout=PATIENCE)
@@ -159,11 +159,14 @@ def _version() -> str:
 
 
 @contextlib.contextmanager
-def _local(count: int) -> Iterator[Any]:
+def local(count: int) -> Iterator[Any]:
     """A cluster of processes on this machine, each with its share of the cores."""
+    import dask
     from distributed import LocalCluster
 
-    with share(count) as cores:
+    # Dask lets the C library give memory back at once; a transform would get it again page by page.
+    keeping = dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None})
+    with share(count) as cores, keeping:
         started = LocalCluster(
             n_workers=count,
             threads_per_worker=1,

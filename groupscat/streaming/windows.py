@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -176,6 +176,11 @@ class Stream:
             raise ShapeError(f"length={self._length}, but the signal has {signal.size} samples.")
 
 
+#: Operators for windows and whole signals that are kept with their filters, for the next signal.
+KEPT = 4
+
+
+@lru_cache(maxsize=KEPT)
 def _resized(operator: Operator, length: int, padding: Literal["circular"] | None = None) -> Operator:
     if isinstance(operator, Restricted):
         return _resized(operator.operator, length, padding).restrict(operator.rows)
