@@ -330,6 +330,10 @@ def features(*arguments):
 
 @pytest.mark.slow
 class TestCommand:
+    @pytest.fixture(autouse=True)
+    def distributed(self):
+        return pytest.importorskip("distributed")
+
     @pytest.fixture
     def address(self, two_processes):
         return two_processes.scheduler.address
@@ -400,6 +404,16 @@ class TestCommand:
         )
         assert "have groupscat 0.1.0, but here it is 99" in capsys.readouterr().err
 
+    def test_workers_without_groupscat(self, tmp_path, address, distributed, monkeypatch, capsys):
+        def run(*_):
+            raise ModuleNotFoundError("No module named 'groupscat'", name="groupscat")
+
+        signals(tmp_path / "x.npz")
+        monkeypatch.setattr(distributed.Client, "run", run)
+        options = ["--skip-bad", "--scheduler", address]
+        assert features(tmp_path / "x.npz", "-o", tmp_path / "y.npz", *options) == 2
+        assert "cannot import groupscat" in capsys.readouterr().err
+
     def test_memory_is_bounded(self, tmp_path, address):
         """Batches are not computed far ahead of those that are taken."""
         signals(tmp_path / "x.npz", n=400)
@@ -438,6 +452,22 @@ class TestCommand:
         for one, other in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(one.features, other.features)
             assert (list(one.rows), one.bad) == (list(other.rows), other.bad)
+
+    def test_a_lost_scheduler(self, tmp_path, capsys):
+        from distributed import LocalCluster
+
+        signals(tmp_path / "x.npz", n=400)
+        source = ArraySource([tmp_path / "x.npz"], skip_bad=True)
+        operator = groupscat.Scattering1D(J=4, shape=256)
+        options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "silence_logs": 50}
+        with LocalCluster(n_workers=1, **options) as processes:
+            run = Run(groupscat.get_backend("numpy"), scheduler=processes.scheduler_address)
+            found = cluster.results_of_cluster(operator, source, run, 1)
+            next(found)
+            processes.close()
+            with pytest.raises(DataError, match=r"connection to the scheduler tcp://.* was lost"):
+                list(found)
+        assert "Traceback" not in capsys.readouterr().err
 
     @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
     def test_batches_that_kill_every_worker(self, tmp_path):

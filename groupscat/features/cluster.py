@@ -111,7 +111,7 @@ def results_of_cluster(
                 "were killed, perhaps for want of memory. A smaller --batch-size takes less."
             ) from error
         except (CancelledError, CommClosedError) as error:
-            raise DataError(f"The connection to the scheduler {run.scheduler} was lost ({error}).") from error
+            raise DataError(f"The connection to the scheduler {run.scheduler} was lost.") from error
 
 
 @contextlib.contextmanager
@@ -120,38 +120,45 @@ def _client(scheduler: str) -> Iterator[Any]:
         from distributed import Client
     except ImportError as error:
         raise BackendError('--scheduler needs Dask: pip install "groupscat[dask]"') from error
-    # Errors are told by our own messages; the log of a cluster that ends is full of them.
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
+        address: Any = scheduler
+        if scheduler.startswith(LOCAL):
+            address = stack.enter_context(local(int(scheduler.removeprefix(LOCAL))))
+        try:
+            client = stack.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
+            client.wait_for_workers(1, timeout=PATIENCE)
+            found = client.run(_version)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ArgumentError(
+                f"--scheduler {scheduler}: no scheduler with workers answers there within {PATIENCE} s "
+                f"({error}). Start one with: dask scheduler, dask worker ADDRESS."
+            ) from error
+        except ModuleNotFoundError as error:
+            raise BackendError(
+                f"The workers of {scheduler} cannot import {error.name}; install there what is here."
+            ) from error
+        other = {version for version in found.values() if version != groupscat.__version__}
+        if other:
+            raise BackendError(
+                f"The workers of {scheduler} have groupscat {', '.join(sorted(other))}, but here it is "
+                f"{groupscat.__version__}: results might differ. Install one version everywhere."
+            )
+        yield client
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Dask's log, which is full of errors when a cluster ends; ours are told by our messages."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        with contextlib.ExitStack() as stack:
-            address: Any = scheduler
-            if scheduler.startswith(LOCAL):
-                address = stack.enter_context(local(int(scheduler.removeprefix(LOCAL))))
-            try:
-                client = stack.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
-                client.wait_for_workers(1, timeout=PATIENCE)
-                found = client.run(_version)
-            except (OSError, TimeoutError, ValueError) as error:
-                raise ArgumentError(
-                    f"--scheduler {scheduler}: no scheduler with workers answers there within {PATIENCE} s "
-                    f"({error}). Start one with: dask scheduler, dask worker ADDRESS."
-                ) from error
-            except ModuleNotFoundError as error:
-                raise BackendError(
-                    f"The workers of {scheduler} cannot import {error.name}; install there what is "
-                    "installed here."
-                ) from error
-            other = {version for version in found.values() if version != groupscat.__version__}
-            if other:
-                raise BackendError(
-                    f"The workers of {scheduler} have groupscat {', '.join(sorted(other))}, but here it is "
-                    f"{groupscat.__version__}: results might differ. Install one version everywhere."
-                )
-            yield client
+        yield
     finally:
-        log.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _version() -> str:
