@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 
 import groupscat as gs
 from groupscat.backend import get_backend
-from groupscat.execute import ConstantCache, constant
-from groupscat.plan.conv_axis import BOUNDARIES, ConvAxis
-from groupscat.plan.conv_ops import Analyse, ComplexBlocks, Conv, Gather, Rearrange, Subsample
+from groupscat.execute import ConstantCache, constant, run
+from groupscat.plan.conv_axis import BOUNDARIES, Boundary, ConvAxis
+from groupscat.plan.conv_ops import Analyse, BandedConv, ComplexBlocks, Conv, Gather, Rearrange, Subsample
 from groupscat.plan.conv_tables import TapPositions, ToeplitzTaps
-from groupscat.plan.convnd import ConvShape, convolution_plan
+from groupscat.plan.convnd import ConvShape, Lowering, convolution_plan, space_of
 from groupscat.plan.fourier import ShortFourier
-from groupscat.plan.strategy import STRATEGIES, choose
+from groupscat.plan.paths import Paths
+from groupscat.plan.plan import PlanBuilder
+from groupscat.plan.strategy import BANDS, STRATEGIES, Split, band_axis, choose
 from groupscat.testing import assert_close, noise
 from groupscat.testing.strategies import Convolved, convolutions
 from tests import oracle_conv
@@ -303,6 +305,45 @@ def test_registers_say_how_large_arrays_are(taps: tuple[int, ...], strategy: str
         arrays[op.dst] = op(xp, *(arrays[name] for name in op.srcs))
         register = plan.register[op.dst]
         assert arrays[op.dst].size == register.space.size * (5 if register.batched else 1), op
+
+
+@pytest.mark.parametrize("count", BANDS)
+@pytest.mark.parametrize("folded", [(2, 3), (3,), (0, 2), (0, 1)])
+@pytest.mark.parametrize("padding", BOUNDARIES)
+def test_toeplitz_matrices_in_bands(padding: Boundary, folded: tuple[int, ...], count: int) -> None:
+    """The same as the definition, however many bands; they leave out samples that nothing reads."""
+    for stride, dilation in ((1, 1), (2, 1), (1, 2)):
+        sizes = zip((6, 8, 9, 12), (3, 3, 4, 5), strict=True)
+        axes = tuple(ConvAxis(n, k, stride, dilation, padding) for n, k in sizes)
+        shape = ConvShape(2, 3, axes)
+        if axes[band_axis(axes, folded)].outputs < count:
+            continue
+        split = Split("toeplitz", tuple(k for k in range(4) if k not in folded), folded, count)
+        b = PlanBuilder()
+        x, w = b.input("x", space_of(2, *shape.sizes)), b.parameter("w", space_of(*shape.kernel))
+        plan = b.build([(Lowering(b, shape, split).run(x, w), ())], Paths(()))
+        xp = get_backend("numpy")
+        arrays = {name: constant(xp, recipe, "float64", None) for name, recipe in plan.constants}
+        arrays |= {"x": noise((2, 2, *shape.sizes)), "w": noise(shape.kernel, 1)}
+        (found,) = run(plan, arrays, xp)
+        options: dict[str, Any] = {"stride": stride, "dilation": dilation, "padding": padding}
+        wanted = gs.convnd(arrays["x"], arrays["w"], strategy="native", **options)
+        assert_close(found, wanted, arrays["x"])
+        for op in plan.ops:
+            if isinstance(op, BandedConv):
+                assert len(op.bands) == count
+                whole = plan.register[op.srcs[0]].space.shape[0]
+                assert all(0 <= first < last <= whole for first, last in op.bands)
+
+
+def test_bands_pay_in_hierarchical_layers_and_not_in_small_ones() -> None:
+    def cut(side: int, attributes: tuple[tuple[int, int], ...]) -> Split:
+        axes = [ConvAxis(side, 3), ConvAxis(side, 3), *(ConvAxis(n, k, 2) for n, k in attributes)]
+        return choose(tuple(axes), 1, 16, 1, "toeplitz")
+
+    assert cut(32, ((8, 7), (16, 11))).bands == 4
+    assert cut(4, ((2, 3), (3, 3))).bands == 1
+    assert choose(tuple(ConvAxis(16, 5, 2) for _ in range(4)), 4, 16, 2, "toeplitz").bands == 1  # groups
 
 
 CHOICES = """

@@ -79,6 +79,30 @@ class Conv(Op):
 
 
 @dataclass(frozen=True)
+class BandedConv(Op):
+    """:class:`Conv` in parts: each of srcs[1:] on some of the channels, the results one after the other.
+
+    ``bands``: the channels [first, last) that each kernel reads.
+    """
+
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    margin: tuple[tuple[int, int], ...]
+    bands: tuple[tuple[int, int], ...]
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        x, *kernels = args
+        everything = (slice(None),) * (len(xp.shape(x)) - 2)
+        parts = [
+            xp.conv(
+                x[(slice(None), slice(*band), *everything)], w, self.stride, self.dilation, self.margin, 1
+            )
+            for band, w in zip(self.bands, kernels, strict=True)
+        ]
+        return xp.concat(parts, 1)
+
+
+@dataclass(frozen=True)
 class ComplexBlocks(Op):
     """(…, 2, O, C, taps), re and im of a kernel, → (…, 2, O, 2, C, taps): [[re, −im], [im, re]].
 

@@ -16,6 +16,7 @@ from typing import Any
 from groupscat.plan.conv_axis import ConvAxis
 from groupscat.plan.conv_ops import (
     Analyse,
+    BandedConv,
     Complex,
     ComplexBlocks,
     Conv,
@@ -25,12 +26,12 @@ from groupscat.plan.conv_ops import (
     Subsample,
     Synthesise,
 )
-from groupscat.plan.conv_tables import Positions, TapPositions, ToeplitzTaps
+from groupscat.plan.conv_tables import Band, Positions, TapPositions, ToeplitzTaps, bands
 from groupscat.plan.fourier import ShortFourier, runs
 from groupscat.plan.ops import Op
 from groupscat.plan.paths import Paths
 from groupscat.plan.plan import Plan, PlanBuilder
-from groupscat.plan.strategy import Split, choose
+from groupscat.plan.strategy import Split, band_axis, choose
 from groupscat.space import Axis, Space
 
 
@@ -207,14 +208,7 @@ class Lowering:
 
     def conv(self, x: str, w: str, axes: Sequence[ConvAxis], outputs: int, groups: int) -> str:
         """The framework's convolution along ``axes``; one of length 1 where there is none."""
-        op = Conv(
-            (x, w),
-            self.name(),
-            tuple(axis.stride for axis in axes) or (1,),
-            tuple(axis.dilation for axis in axes) or (1,),
-            tuple(axis.margin for axis in axes) or ((0, 0),),
-            groups,
-        )
+        op = Conv((x, w), self.name(), *_geometry(axes), groups)
         return self.emit(op, outputs, *(axis.outputs for axis in axes))
 
     # ---------------------------------------------------------------------------------- strategies
@@ -223,30 +217,66 @@ class Lowering:
         return self.conv(x, w, self.axes, self.shape.outputs, self.shape.groups)
 
     def toeplitz(self, x: str, w: str) -> str:
-        """Folded axes become channels, and the kernel a Toeplitz matrix between them."""
-        shape, native, folded = self.shape, self.native_axes, self.folded_axes
-        n, m = _total(folded, "size"), _total(folded, "outputs")
-        sizes, taps = _of(native, "size"), _of(native, "taps")
+        """Folded axes become channels, and the kernel a Toeplitz matrix between them.
+
+        That matrix is zero where no tap reaches. In bands of outputs along one folded axis, which then leads
+        the channels, only the samples that they read are multiplied.
+        """
+        shape, native, split = self.shape, self.native_axes, self.split
+        folded = list(split.folded)
+        if split.bands > 1:
+            folded.sort(key=lambda k: k != band_axis(shape.axes, split.folded))
+        axes = [self.axes[k] for k in folded]
+        # Channels lead where groups of them do, else the first folded axis does.
+        lead = int(split.bands > 1)
         d = len(self.axes)
-        order = [0, *(k + 1 for k in (*self.split.folded, *self.split.native))]
+        places = [*folded[:lead], -1, *folded[lead:], *split.native]
+        n = shape.channels * _total(axes, "size")
         x = self.rearrange(
-            x, [shape.channels, *_of(self.axes, "size")], order, [shape.channels * n, *_some(sizes)]
+            x,
+            [shape.channels, *_of(self.axes, "size")],
+            [1 + k for k in places],
+            [n, *_some(_of(native, "size"))],
         )
-        last = [0, 1, *(k + 2 for k in (*self.split.native, *self.split.folded))]
-        lead = shape.outputs * shape.depth * math.prod(taps)
-        w = self.parameter(w, shape.kernel, last, [lead, _total(folded, "taps")])
-        index = self.b.constant(ToeplitzTaps(tuple(folded)))
-        w = self.b.emit(Gather((w, index), self.name(), (-1,)), space_of(lead, m * n), batched=False)
-        w = self.parameter(
+        last = [0, 1, *(k + 2 for k in (*split.native, *folded))]
+        taps = _of(native, "taps")
+        rows = shape.outputs * shape.depth * math.prod(taps)
+        w = self.parameter(w, shape.kernel, last, [rows, _total(axes, "taps")])
+        found = bands(axes[0], split.bands)
+        kernels = [self._matrix(w, axes, band, lead) for band in found]
+        m = shape.outputs * _total(axes, "outputs")
+        if split.bands == 1:
+            y = self.conv(x, kernels[0], native, m, shape.groups)
+        else:
+            each = n // axes[0].size  # channels of one sample of the first axis
+            op = BandedConv(
+                (x, *kernels),
+                self.name(),
+                *_geometry(native),
+                tuple((b.first * each, b.last * each) for b in found),
+            )
+            y = self.emit(op, m, *(axis.outputs for axis in native))
+        outputs = {-1: shape.outputs, **{k: axis.outputs for k, axis in enumerate(self.axes)}}
+        back = [_place(k, places) for k in range(-1, d)]
+        return self.rearrange(y, [outputs[k] for k in places], back, [shape.outputs, *shape.results])
+
+    def _matrix(self, w: str, axes: Sequence[ConvAxis], band: Band, lead: int) -> str:
+        """The kernel from the samples of a band to its outputs; ``lead``: folded axes before channels."""
+        shape, taps = self.shape, _of(self.native_axes, "taps")
+        rest = axes[1:]
+        m, n = [band.outputs, _total(rest, "outputs")], [band.size, _total(rest, "size")]
+        rows = shape.outputs * shape.depth * math.prod(taps)
+        index = self.b.constant(ToeplitzTaps(tuple(axes), band))
+        w = self.b.emit(
+            Gather((w, index), self.name(), (-1,)), space_of(rows, math.prod(m + n)), batched=False
+        )
+        order = [3, 0, 4, 5, 1, 6, 2] if lead else [0, 3, 4, 1, 5, 6, 2]
+        return self.parameter(
             w,
-            [shape.outputs, shape.depth, math.prod(taps), m, n],
-            [0, 3, 1, 4, 2],
-            [shape.outputs * m, shape.depth * n, *_some(taps)],
+            [shape.outputs, shape.depth, math.prod(taps), *m, *n],
+            order,
+            [shape.outputs * math.prod(m), shape.depth * math.prod(n), *_some(taps)],
         )
-        y = self.conv(x, w, native, shape.outputs * m, shape.groups)
-        back = [0, *(1 + _place(k, (*self.split.folded, *self.split.native)) for k in range(d))]
-        grid = [*_of(folded, "outputs"), *_of(native, "outputs")]
-        return self.rearrange(y, [shape.outputs, *grid], back, [shape.outputs, *shape.results])
 
     def taps(self, x: str, w: str) -> str:
         """Outputs along folded axes join the batch; the taps that each of them reads are channels."""
@@ -361,6 +391,17 @@ class Lowering:
 def space_of(*sizes: int) -> Space:
     """A space without names, of what only passes through."""
     return Space(tuple(Axis(f"a{k}", n, kind="fiber") for k, n in enumerate(sizes)))
+
+
+def _geometry(
+    axes: Sequence[ConvAxis],
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[int, int], ...]]:
+    """Strides, dilations and margins; of one axis of length 1 where there is none."""
+    return (
+        tuple(axis.stride for axis in axes) or (1,),
+        tuple(axis.dilation for axis in axes) or (1,),
+        tuple(axis.margin for axis in axes) or ((0, 0),),
+    )
 
 
 def _of(axes: Sequence[ConvAxis], what: str) -> list[int]:

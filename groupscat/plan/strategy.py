@@ -11,6 +11,7 @@ from typing import Any
 
 from groupscat.errors import ArgumentError
 from groupscat.plan.conv_axis import ConvAxis
+from groupscat.plan.conv_tables import bands
 from groupscat.plan.fourier import runs
 
 STRATEGIES = ("native", "fft", "toeplitz", "taps")
@@ -23,17 +24,23 @@ BATCH = 8
 GROUPED, MATRIX, TRANSFORM, MOVE, GATHER, START = 1.8, 1.5, 53.0, 77.0, 220.0, 2.7e6
 #: Channels that a convolution, or each group of one, takes the time of at least: those of a vector.
 CHANNELS, GROUP_CHANNELS = 16, 8
+#: In how many bands a Toeplitz matrix may be cut, the more time each takes for being smaller.
+BANDS, SMALLER = (1, 2, 4), 0.03
 #: Memory that a strategy may take, in that of input and output together.
 BLOW_UP = 16
 
 
 @dataclass(frozen=True)
 class Split:
-    """A strategy, the axes that it leaves to the framework's convolution, and those that it folds away."""
+    """A strategy, the axes that it leaves to the framework's convolution, and those that it folds away.
+
+    ``bands``: in how many a Toeplitz matrix is cut.
+    """
 
     strategy: str
     native: tuple[int, ...]
     folded: tuple[int, ...]
+    bands: int = 1
 
 
 @lru_cache(maxsize=4096)
@@ -68,7 +75,8 @@ def _splits(d: int) -> Iterator[Split]:
     for native in itertools.combinations(range(d), min(2, d - 1)):
         folded = tuple(k for k in range(d) if k not in native)
         for strategy in STRATEGIES[1:]:
-            yield Split(strategy, native, folded)
+            for count in BANDS if strategy == "toeplitz" else (1,):
+                yield Split(strategy, native, folded, count)
 
 
 @dataclass(frozen=True)
@@ -102,8 +110,10 @@ class Cost:
         return self._of(split)[0]
 
     def _of(self, split: Split) -> tuple[float, float]:
-        of = {"native": self._native, "fft": self._fft, "toeplitz": self._toeplitz, "taps": self._taps}
         native, folded = ([self.axes[k] for k in places] for places in (split.native, split.folded))
+        if split.strategy == "toeplitz":
+            return self._toeplitz(native, split)
+        of = {"native": self._native, "fft": self._fft, "taps": self._taps}
         return of[split.strategy](native, folded)
 
     @property
@@ -123,12 +133,24 @@ class Cost:
         columns = self.channels * _total(native, "taps", "outputs")
         return work + GATHER * columns, columns
 
-    def _toeplitz(self, native: Sequence[ConvAxis], folded: Sequence[ConvAxis]) -> tuple[float, float]:
-        n, m = _total(folded, "size"), _total(folded, "outputs")
-        depth, outputs = self.channels // self.groups * n, self.outputs // self.groups * m
-        kernel = self._pairs * n * m * _total(native, "taps") / BATCH
+    def _toeplitz(self, native: Sequence[ConvAxis], split: Split) -> tuple[float, float]:
+        banded = band_axis(self.axes, split.folded)
+        axis, rest = self.axes[banded], [self.axes[k] for k in split.folded if k != banded]
+        if split.bands > 1 and (self.groups > 1 or axis.outputs < 2 * split.bands):
+            return math.inf, math.inf
+        depth, outputs = (
+            count // self.groups * _total(rest, what)
+            for count, what in ((self.channels, "size"), (self.outputs, "outputs"))
+        )
+        found = bands(axis, split.bands)
+        work: float = sum(self._conv(native, depth * b.size, outputs * b.outputs, self.groups) for b in found)
+        kernel: float = depth * outputs * self.groups * sum(b.size * b.outputs for b in found)
+        kernel *= _total(native, "taps") / BATCH
         moved = self._input + self._output + 2 * kernel
-        return self._conv(native, depth, outputs, self.groups) + MOVE * moved + 3 * START / BATCH, moved
+        if split.bands > 1:
+            moved += self._output  # joined
+        work *= 1 + SMALLER * (split.bands - 1)
+        return work + MOVE * moved + (2 + split.bands) * START / BATCH, moved
 
     def _taps(self, native: Sequence[ConvAxis], folded: Sequence[ConvAxis]) -> tuple[float, float]:
         m, t = _total(folded, "outputs"), _total(folded, "taps")
@@ -149,6 +171,11 @@ class Cost:
         numbers = moved + written + (small + 8 * F * self._pairs * taps) / BATCH
         work = products + MATRIX * (signal + output + kernel / BATCH)
         return work + TRANSFORM * numbers + 6 * START / BATCH, numbers
+
+
+def band_axis(axes: Sequence[ConvAxis], folded: Sequence[int]) -> int:
+    """The folded axis that bands of outputs are cut along: the one with most of them."""
+    return max(folded, key=lambda k: (axes[k].outputs, k))
 
 
 def _total(axes: Sequence[ConvAxis], *what: str) -> int:
