@@ -20,7 +20,7 @@ import numpy as _np
 
 import groupscat as _neutral
 from groupscat import *  # noqa: F403
-from groupscat.backend import backend_of, get_backend
+from groupscat.backend import Backend, backend_of, get_backend
 from groupscat.bound import Bound
 from groupscat.errors import ArgumentError, BackendError, DtypeError, ShapeError
 from groupscat.scattering import Operator
@@ -73,11 +73,13 @@ def apply(operator: Any, x: Any, *, backend: str | None = None, device: str | No
     _check(operator, x)
     lead = x.ndim - len(operator.shape)
     ndim = lead + len(operator.output_shape)
-    meta = _meta(operator, x, None if backend is None else get_backend(backend).name, ndim)
+    like = backend_of(_meta_from_array(x)) if backend is None else get_backend("numpy")
+    if backend is not None:
+        get_backend(backend)  # one that is missing is told now
+    meta = _meta(operator, like, x.dtype, ndim)
     return _da.map_blocks(
         _Block(_cloudpickle.dumps(operator), backend, device, meta.dtype.name),
         x,
-        name=None,
         token="apply",
         dtype=meta.dtype,
         meta=meta,
@@ -105,10 +107,9 @@ def _check(operator: Operator, x: Any) -> None:
         )
 
 
-def _meta(operator: Operator, x: Any, backend: str | None, ndim: int) -> Any:
+def _meta(operator: Operator, like: Backend, dtype: Any, ndim: int) -> Any:
     """An empty result, of the right framework and type: every check and conversion, without any filter."""
-    like = backend_of(_meta_from_array(x) if backend is None else _np.empty(0))
-    data, kept = operator.ingest(like.asarray(_np.empty((0, *operator.shape), x.dtype)), like)
+    data, kept = operator.ingest(like.asarray(_np.empty((0, *operator.shape), dtype)), like)
     y = operator.compute(data, kept, like, {})
     return like.zeros((0,) * ndim, str(like.dtype(y)), y)
 

@@ -13,6 +13,7 @@ import pickle
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import groupscat
@@ -47,29 +48,29 @@ def check_scheduler(text: str) -> str:
     return text
 
 
+@dataclass(frozen=True)
 class Work:
-    """What all batches have in common. Each thread of a worker has a source of its own: it reads files."""
+    """What all batches have in common; the source is pickled."""
 
-    def __init__(self, operator: Operator, source: Source, run: Run, size: int) -> None:
-        self._common = operator, run, size, len(source.spans(size))
-        self._source = pickle.dumps(source)
-        self._local = threading.local()
-
-    def __reduce__(self) -> Any:
-        return _work, (self._common, self._source)
+    operator: Operator
+    source: bytes
+    run: Run
+    size: int
+    count: int
 
     def batch(self, number: int) -> Result:
-        operator, run, size, count = self._common
-        if not hasattr(self._local, "source"):
-            self._local.source = pickle.loads(self._source)
-        (found,) = results(operator, self._local.source, run, size, number, count)
+        (found,) = results(self.operator, self._own_source(), self.run, self.size, number, self.count)
         return found
 
+    def _own_source(self) -> Source:
+        """Each thread has one: a source keeps files open."""
+        kept: tuple[bytes, Source] | None = getattr(_of_thread, "kept", None)
+        if kept is None or kept[0] is not self.source:
+            kept = _of_thread.kept = self.source, pickle.loads(self.source)
+        return kept[1]
 
-def _work(common: Any, source: bytes) -> Work:
-    work = Work.__new__(Work)
-    work._common, work._source, work._local = common, source, threading.local()
-    return work
+
+_of_thread = threading.local()
 
 
 def _batch(work: Work, number: int) -> Result:
@@ -96,7 +97,8 @@ def results_of_cluster(
         threads = sum(client.nthreads().values())
         try:
             # The result of a task, not data handed out: then what a lost worker had of it is made again.
-            work = client.submit(pickle.loads, pickle.dumps(Work(operator, source, run, size)))
+            common = Work(operator, pickle.dumps(source), run, size, total)
+            work = client.submit(pickle.loads, pickle.dumps(common))
             numbers = iter(range(first, total))
             under_way: deque[Any] = deque()
             for _ in range(first, total):
