@@ -68,7 +68,7 @@ def bands(axis: ConvAxis, count: int) -> tuple[Band, ...]:
     """The outputs of an axis in ``count`` runs of nearly one length: each reads a part of the samples.
 
     >>> bands(ConvAxis(16, 11, stride=2), 2)
-    (Band(start=0, stop=4, first=0, last=12), Band(start=4, stop=8, first=4, last=16))
+    (Band(start=0, stop=4, first=0, last=13), Band(start=4, stop=8, first=4, last=16))
     """
     if count == 1:
         return (Band(0, axis.outputs, 0, axis.size),)
