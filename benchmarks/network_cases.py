@@ -175,10 +175,11 @@ def convolutions_alone(side: int) -> Callable[[], list[tuple[Tensor, ...]]]:
     plan = hcnn(K=K, input_shape=(3, side, side), classes=CLASSES).training.plan
     random, calls = torch.Generator().manual_seed(0), []
     for op in plan.ops:
-        if isinstance(op, conv_ops.Conv):
-            x, w = (plan.register[name].space.shape for name in op.srcs)
-            sizes = (BATCH * (math.prod(x) // math.prod(x[-len(w) + 1 :])), *x[-len(w) + 1 :])
-            arrays = [torch.randn(n, generator=random).requires_grad_() for n in (sizes, w)]
+        if isinstance(op, conv_ops.Conv | conv_ops.BandedConv):
+            x, *kernels = (plan.register[name].space.shape for name in op.srcs)
+            own = x[-len(kernels[0]) + 1 :]
+            sizes = (BATCH * (math.prod(x) // math.prod(own)), *own)
+            arrays = [torch.randn(n, generator=random).requires_grad_() for n in (sizes, *kernels)]
             calls.append((op, arrays))
     backend = get_backend("torch")
 
