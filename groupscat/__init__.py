@@ -31,6 +31,7 @@ from groupscat.errors import (
     GroupscatError,
     NotFiniteError,
     ShapeError,
+    TrainingError,
 )
 from groupscat.interchange import convert
 from groupscat.inversion import reconstruct
@@ -74,6 +75,7 @@ __all__ = [
     "ShapeError",
     "Space",
     "TimeFrequencyScattering",
+    "TrainingError",
     "__version__",
     "act",
     "backend_names",

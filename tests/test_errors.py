@@ -275,6 +275,7 @@ def test_known_backend_in_the_environment_is_the_default() -> None:
         (gs.DeviceError, RuntimeError),
         (gs.BackendError, ImportError),
         (gs.NotFiniteError, ValueError),
+        (gs.TrainingError, ArithmeticError),
         (gs.DataError, ValueError),
     ],
 )
