@@ -52,7 +52,6 @@ class Network:
     input_space, output_space : where input and output live.
     parameters, state, masks : shapes by name: "0.weight" is the weight of layer 0, "3.body.1.bias" the bias
         of layer 1 in the body of the residual block 3. Masks without their batch.
-    constraints : what some of the parameters are held to.
 
     ``print(network)`` shows the layers, their outputs and the numbers of their parameters.
 
