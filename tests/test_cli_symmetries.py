@@ -91,6 +91,17 @@ def test_classes_go_by_name(folder: Path) -> None:
     assert first["layers"] == second["layers"]
 
 
+def test_images_are_resized(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of another size they are refused, and the way out is named."""
+    pytest.importorskip("PIL")
+    x, y = arrays()
+    np.savez("large.npz", x=x.repeat(2, 2).repeat(2, 3), y=y, class_names=np.array(NAMES))
+    assert run("large.npz", "-q") == 1
+    assert "--shape" in capsys.readouterr().err
+    assert run("large.npz", "-q", "--shape", "8", "8", "--report", "out.json") == 0
+    assert report()["layers"]
+
+
 def test_progress_counts_every_image(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[int]] = []
 

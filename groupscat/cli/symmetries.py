@@ -74,6 +74,9 @@ def add(commands: Any) -> None:
     g.add_argument(
         "--examples", type=positive, default=4, metavar="N", help="drawn with their nearest (default: 4)"
     )
+    g.add_argument(
+        "--shape", nargs=2, type=positive, metavar=("H", "W"), help="resize images, as in training"
+    )
     g.add_argument("--key", help="array of images in an .npz")
     g.add_argument("--label", help="array of labels in an .npz")
     g = p.add_argument_group("computing")
@@ -132,10 +135,12 @@ def _images(a: argparse.Namespace, model: Model) -> tuple[Dataset, NDArray[Any]]
     from groupscat.datasets import dataset_splits, open_dataset
 
     split = a.split or ("test" if "test" in dataset_splits(a.data) else "train")
-    data = open_dataset(a.data, split, key=a.key, label=a.label)
+    shape = None if a.shape is None else tuple(a.shape)
+    data = open_dataset(a.data, split, key=a.key, label=a.label, shape=shape)
     if data.shape != model.spec.input_shape:
         raise DataError(
-            f"{data!r} does not fit {model.spec!r}: expected images of the shape {model.spec.input_shape}."
+            f"{data!r} does not fit {model.spec!r}: expected images of the shape {model.spec.input_shape}; "
+            "--shape resizes them."
         )
     if model.classes and data.classes != model.classes:
         data = data.matched(model.classes)
