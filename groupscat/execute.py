@@ -76,11 +76,12 @@ def run_batched(
         )
     size = batch
     limit = most or backend.chunk(x)
+    bytes_per_signal = plan.largest_floats * itemsize
     if limit is not None:
-        bytes_per_signal = plan.largest_floats * itemsize
         long = plan.ndim == 1 and most is None
         size = max(1, (limit * LONG_ROWS if long else limit) // bytes_per_signal)
         size = math.ceil(batch / math.ceil(batch / size))  # chunks of nearly equal length
+    execute = backend.replayed(execute, plan, name, size * bytes_per_signal)
     if size >= batch:
         return execute({name: x, **constants})
     starts = range(0, batch, size)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,9 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from groupscat.backend.base import NO_PATH, Arrays, Backend, ConstantKind, Processes, Segments
 from groupscat.errors import ArgumentError, DeviceError, DtypeError
+from groupscat_torch import fused, graphs
 from groupscat_torch.power import power
+from groupscat_torch.precision import exact
 from groupscat_torch.processes import started
 
 DTYPES: dict[str, torch.dtype] = {
@@ -182,6 +186,8 @@ class TorchBackend(Backend):
     def modulus(self, z: Tensor, axis: int | None = None) -> Tensor:
         if not z.is_complex():
             return z.abs() if axis is None else power((z * z).sum(axis), 0.5)
+        if kernels := _kernels(z):
+            return kernels.modulus(z, axis)
         # Torch's abs of complex numbers costs more than the FFT before it.
         pairs = torch.view_as_real(z)
         re, im = (pairs * pairs).unbind(-1)
@@ -236,6 +242,12 @@ class TorchBackend(Backend):
         finally:
             _MIXED.reset(before)
 
+    def exact(self, x: Tensor) -> AbstractContextManager[Any]:
+        return exact() if x.is_cuda and not torch.compiler.is_compiling() else nullcontext()
+
+    def replayed(self, function: graphs.Function, key: Hashable, data: str, nbytes: int) -> graphs.Function:
+        return partial(graphs.GRAPHS.run, function, (key, _mixed()), data, nbytes)
+
     def processes(self) -> Processes:
         return started()
 
@@ -256,6 +268,9 @@ class TorchBackend(Backend):
     def bandpass(
         self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
     ) -> Tensor:
+        if (kernels := _kernels(spectrum, filters)) and kernels.fits(spectrum):
+            product = kernels.multiply_fold(spectrum, filters, segments, fold)
+            return self.backward_fft(product, tuple(range(-len(fold), 0)))
         total: Tensor | None = None
         for block, psi in zip(self.blocks(self.window(spectrum, segments), fold), filters, strict=True):
             if block.shape[-1] < SHORT:
@@ -270,14 +285,19 @@ class TorchBackend(Backend):
         self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
     ) -> Tensor:
         z = self.bandpass(spectrum, filters, segments, fold)
-        if not _forgotten(z):
+        if z.is_cuda or not _forgotten(z):
             return self.modulus(z)
         re, im = torch.view_as_real(z).square_().unbind(-1)  # nobody else's: squared where it lies
         return (re + im).sqrt_()
 
     def harmonic_modulus(self, spectrum: Tensor, filters: Tensor) -> Tensor:
-        # One harmonic at a time: its response is in the cache when it is squared.
         axes = tuple(range(2 - filters.ndim, 0))
+        if kernels := _kernels(spectrum, filters):
+            # All harmonics at once, of as many signals as the bound on memory allows.
+            size, psi = max(1, DEVICE_CHUNK_BYTES // filters.nbytes), torch.view_as_complex(filters)
+            parts = (self.backward_fft(part * psi, axes) for part in spectrum[:, :, None].split(size))
+            return torch.cat([kernels.modulus(z, 2) for z in parts])
+        # One harmonic at a time: its response is in the cache when it is squared.
         total: Tensor | None = None
         for psi in torch.view_as_complex(filters).unbind():
             re, im = torch.view_as_real(self.backward_fft(spectrum * psi, axes)).unbind(-1)
@@ -379,6 +399,11 @@ def _in_place(x: Tensor) -> bool:
 def _forgotten(x: Tensor) -> bool:
     """Whether nobody differentiates or traces: what is made of x may be overwritten."""
     return not x.requires_grad and _in_place(x) and forward_ad._current_level < 0
+
+
+def _kernels(*xs: Tensor) -> ModuleType | None:
+    """Kernels of our own, for arrays on a GPU that nobody differentiates."""
+    return fused.kernels(xs[0].device) if xs[0].is_cuda and all(map(_forgotten, xs)) else None
 
 
 def _transformed(x: Tensor) -> bool:

@@ -307,6 +307,23 @@ class Backend(ABC):
             f"The {self.name} backend has no mixed precision. Use torch, or another precision."
         )
 
+    def exact(self, x: Array) -> AbstractContextManager[Any]:
+        """What a transform that is exact by contract works in: no factor of a product is rounded."""
+        return nullcontext()
+
+    def replayed(
+        self, function: Callable[[Arrays], tuple[Array, ...]], key: Hashable, data: str, nbytes: int
+    ) -> Callable[[Arrays], tuple[Array, ...]]:
+        """``function`` as it is to be called when nobody traces: what it does may be recorded and replayed.
+
+        Parameters
+        ----------
+        function : of arrays by name; pure. key : equal only for functions that do the same.
+        data : the name of the array that is new in each call; the others are the same again and again.
+        nbytes : of the largest intermediate array.
+        """
+        return function
+
     def processes(self) -> Processes:
         """The processes that work together on this; one alone, unless the framework was started in several.
 

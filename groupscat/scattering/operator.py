@@ -191,7 +191,8 @@ class Operator(ABC):
         empty = not backend.is_tracing(x) and 0 in leading
         flat = backend.reshape(x, (0 if empty else -1, 1, *self.shape))
         itemsize = 8 if COMPUTE[backend.dtype(x)] == "float64" else 4
-        outputs = run_batched(self.plan, flat, constants, backend, itemsize)
+        with backend.exact(flat):
+            outputs = run_batched(self.plan, flat, constants, backend, itemsize)
         if kept in HALF:
             outputs = tuple(y if backend.is_complex(y) else backend.cast(y, kept) for y in outputs)
         return self.package(outputs, leading, backend)
