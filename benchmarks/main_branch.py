@@ -1,7 +1,7 @@
 """Kymatio's main branch, from a checkout, beside a release that may be installed.
 
-It has joint time-frequency scattering and the right 1-D coefficients, but is not on PyPI: the environment variable
-``GROUPSCAT_KYMATIO_MAIN`` names the folder that holds its package ``kymatio``.
+It has joint time-frequency scattering and the right 1-D coefficients, but is not on PyPI: the environment
+variable ``GROUPSCAT_KYMATIO_MAIN`` names the folder that holds its package ``kymatio``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def _load(folder: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(
         PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
     )
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)
     sys.modules[PACKAGE] = package
     try:
