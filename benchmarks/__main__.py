@@ -1,81 +1,113 @@
-"""Agreement and speed in one report: ``python -m benchmarks [--quick] [--threads N] [--data DIR]``.
+"""Everything against its peers, in one report: ``python -m benchmarks [--quick] [--cases REGEX] …``.
 
-Prints its chapter of ``benchmarks/report.md`` and writes it there. The exit status is 1 if coefficients
-disagree; a speed below its expectation is said in the report and is no failure.
+Prints the chapter "Agreement and speed" of ``benchmarks/report.md`` and writes it there. All cases are timed
+in one process, in turn with the peers; for each number of threads there is one such process, because thread
+pools have their size from the start. Results are kept beside the report as they come, and after an
+interruption ``--resume`` goes on. The exit status is 1 if coefficients disagree; a speed below what is wanted
+is said in the report and is no failure.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
 
-from benchmarks import agreement, speed
-from benchmarks.cases import EXPECTED
-from benchmarks.peers import kymatio
-from benchmarks.report import facts, write_chapter
-from benchmarks.speed import OURS, PEER, Speed
-from benchmarks.tables import table
-from benchmarks.timing import limit_threads
+from benchmarks import chapter
+from benchmarks.collect import collect
+from benchmarks.contestants import EVERY
+from benchmarks.machine import machine
+from benchmarks.records import Records, source
+from benchmarks.report import REPORT, facts, write_chapter
+from benchmarks.speed import options
+from benchmarks.timing import cores
 
-#: How many times faster than Kymatio the filters of 224² images should be built.
-EXPECTED_CONSTRUCTION = 50.0
-
-
-def expectations(measured: Speed) -> str:
-    """Each expectation beside what was measured, and by how much it is met or missed."""
-    rows = []
-    for m in measured.cases:
-        rows.append(_verdict(f"{m.case.name}: time", m.ratio(PEER, OURS), EXPECTED[m.case.kind]))
-    for m in measured.cases:
-        rows.append(_verdict(f"{m.case.name}: memory of a call", m.memory_ratio(), 1.0))
-    if measured.construction:
-        rows.append(_verdict("building 224² J=3: time", measured.construction_ratio(), EXPECTED_CONSTRUCTION))
-    return table(["Kymatio's over ours, Torch, float32", "expected", "measured", "verdict"], rows)
+TITLE = "Agreement and speed"
 
 
-def _verdict(name: str, ratio: float | None, wanted: float) -> list[str]:
-    if ratio is None:
-        return [name, f"≥ {wanted:g}×", "absent", f"not measured: {kymatio().reason or 'no Torch'}"]
-    verdict = f"pass by {ratio / wanted:.2f}" if ratio >= wanted else f"short by {1 - ratio / wanted:.0%}"
-    return [name, f"≥ {wanted:g}×", f"{ratio:.2f}×", verdict]
-
-
-def report(rows: list[agreement.Row], measured: Speed, command: str) -> str:
-    """The chapter in Markdown."""
-    return "\n\n".join(
-        [
-            facts(command),
-            "## Expectations",
-            expectations(measured),
-            "## Agreement",
-            agreement.render(rows),
-            "## Speed",
-            speed.render(measured),
-        ]
-    )
-
-
-def main() -> int:
+def parse(given: Sequence[str]) -> argparse.Namespace:
+    """The options, checked."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="few repetitions: a look, not a result")
-    parser.add_argument("--threads", type=int, help="cores and threads to use (default: all)")
+    options(parser)
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        default=sorted({1, min(2, cores())}),
+        metavar="N",
+        help="numbers of cores and threads to time with (default: 1 2)",
+    )
     parser.add_argument("--data", help="folder that holds the golden files, or their folder golden/")
-    arguments = parser.parse_args()
-    limit_threads(arguments.threads)
-    rows = agreement.measure(arguments.data)
-    print(agreement.render(rows), file=sys.stderr, flush=True)
-    measured = speed.measure(quick=arguments.quick)
-    command = "benchmarks" + " --quick" * arguments.quick
-    if arguments.threads:
-        command += f" --threads {arguments.threads}"
-    text = report(rows, measured, command)
-    write_chapter("Agreement and speed", text)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=f"the report whose chapter is written (default: {REPORT.name}; none for a part of the cases)",
+    )
+    parser.add_argument("--resume", action="store_true", help="measure only what an interrupted run lacks")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
+    arguments = parser.parse_args(given)
+    for count in arguments.threads:
+        if not 1 <= count <= cores():
+            parser.error(
+                f"--threads {count}: this process has {cores()} cores, so 1 to {cores()} are possible"
+            )
+    return arguments
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    given = sys.argv[1:] if given is None else given
+    arguments = parse(given)
+    if arguments.list:
+        print("\n".join(case.name for case in arguments.cases))
+        return 0
+    began = time.perf_counter()
+    whole = len(arguments.cases) == len(EVERY)
+    setting = {**machine(), "source": source(), "effort": "quick" if arguments.quick else "full"}
+    kept = (arguments.output or REPORT).with_suffix(".records.json")
+    try:
+        records = Records.begin(kept, setting, arguments.resume)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    found, failures = collect(
+        records,
+        arguments.cases,
+        arguments.threads,
+        whole=whole,
+        quick=arguments.quick,
+        compiled=arguments.compile,
+        data=arguments.data,
+    )
+    minutes = f"{(time.perf_counter() - began) / 60:.1f} min" + ", resumed" * arguments.resume
+    command = shlex.join(["benchmarks", *_without_paths(given)])
+    text = f"{facts(command, time=minutes)}\n\n{chapter.render(found)}"
+    if arguments.output or whole:
+        write_chapter(TITLE, text, arguments.output or REPORT)
     print(text)
-    return int(any(row.failures for row in rows) or not all(m.agrees for m in measured.cases))
+    return int(failures > 0)
+
+
+def _without_paths(given: Sequence[str]) -> list[str]:
+    """A report names no path of the machine.
+
+    >>> _without_paths(["--quick", "--output", "there/report.md", "--threads", "1"])
+    ['--quick', '--threads', '1']
+    """
+    kept: list[str] = []
+    skip = False
+    for word in given:
+        if not skip and not word.startswith(("--output", "--data", "--resume")):
+            kept.append(word)
+        skip = word in ("--output", "--data")
+    return kept
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Peak memory of one forward call, in a process of its own.
+"""Peak memory of one call, in a process of its own: ``python -m benchmarks.memory CASE CONTESTANT``.
 
 The kernel keeps the high-water mark of a process's resident memory and resets it on request (Linux).
 After a first call has built constants and thread pools, its result is dropped, freed memory is handed
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import importlib
 import json
 import os
 import re
@@ -22,61 +21,49 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import CASES, Case
-
 ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "65536",
     "MALLOC_TRIM_THRESHOLD_": "65536",
     "MALLOC_ARENA_MAX": "1",
     "MKL_DISABLE_FAST_MM": "1",
 }
-WHO = ("torch", "numpy", "peer")
+#: Seconds after which a process is given up.
+PATIENCE = 600
 
 
-def peak(case: Case, who: str) -> dict[str, int] | str:
-    """Bytes beyond the input that a call needs (``extra``), of its result and of the constants."""
-    return ask("benchmarks.memory", case.name, who)
+def peak(case: str, who: str) -> dict[str, Any] | str:
+    """Of a contestant of ``benchmarks.contestants``: by way of calling, bytes beyond the input that a call
+    needs (``extra``) and those of its result; and those of its constants."""
+    return ask("benchmarks.memory", case, who)
 
 
-def ask(module: str, *arguments: str) -> dict[str, int] | str:
+def ask(module: str, *arguments: str) -> dict[str, Any] | str:
     """The JSON that a module prints, from a process that returns every freed block; or why there is none."""
     if not sys.platform.startswith("linux"):
         return "absent: measured on Linux only"
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(
-        command, env=os.environ | ENVIRONMENT, capture_output=True, text=True, check=False, timeout=600
-    )
+    try:
+        done = subprocess.run(
+            command,
+            env=os.environ | ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        return f"absent: no answer in {PATIENCE} s"
     if done.returncode:
-        return "absent: " + (done.stderr.strip().splitlines() or ["no answer"])[-1]
-    answer: dict[str, int] = json.loads(done.stdout)
+        reason = (done.stderr.strip().splitlines() or ["no answer"])[-1]
+        return "absent: " + reason.removeprefix("absent: ")
+    answer: dict[str, Any] = json.loads(done.stdout)
     return answer
-
-
-def _measure(case: Case, who: str) -> dict[str, int]:
-    x: Any = case.input()
-    if who == "numpy":
-        import groupscat
-
-        call = case.build(groupscat)
-        constants = call.constant_bytes
-    else:
-        import torch
-
-        from benchmarks.peers import kymatio
-
-        front = kymatio().module if who == "peer" else importlib.import_module("groupscat.torch")
-        module = case.build(front)
-        constants = sum(b.nbytes for b in module.buffers())
-        x = torch.from_numpy(x)
-        torch.set_grad_enabled(False)
-        call = module
-    return of_call(lambda: call(x)) | {"constants": constants}
 
 
 def of_call(call: Callable[[], Any]) -> dict[str, int]:
     """Bytes that a second call needs, and those of its result."""
     result = call()
-    size = sum(a.nbytes for a in result) if isinstance(result, tuple) else result.nbytes
+    size = sum(a.nbytes for a in result) if isinstance(result, (tuple, list)) else result.nbytes
     del result
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
@@ -92,6 +79,15 @@ def _status(field: str) -> int:
     return 1024 * int(found[1])
 
 
+def _measure(case: str, who: str) -> dict[str, Any]:
+    from benchmarks.contestants import EVERY, Absent, contestant
+
+    try:
+        found = contestant(who, next(c for c in EVERY if c.name == case))
+    except Absent as reason:
+        sys.exit(str(reason))
+    return {mode: of_call(call) for mode, call in found.calls.items()} | {"constants": found.constants}
+
+
 if __name__ == "__main__":
-    name, who = sys.argv[1:]
-    print(json.dumps(_measure(next(case for case in CASES if case.name == name), who)))
+    print(json.dumps(_measure(*sys.argv[1:])))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,14 @@ CHANGES = (
     "periodize_filter_fourier is made to sum instead. Filters are built once, so no timing changes.",
     "Kymatio's 2-D filters are normalised with 3.1415 for π; its outputs of order m are multiplied by "
     "(3.1415/π)^(m+1) where equality is checked, outside of the timing.",
-    "Kymatio's main branch is not measured: absent here, and not on PyPI.",
     "One large block is freed before each case (benchmarks.timing.warm_allocator), for both sides, so that "
-    "times do not depend on what ran before; NumPy is timed after the Torch cases, not between them.",
+    "times do not depend on what ran before; NumPy is timed after Torch, not between its calls.",
 )
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer library: its Torch front end, or the reason why there is none."""
+    """A peer library: its front end, or the reason why there is none."""
 
     name: str
     module: ModuleType | None
@@ -43,18 +42,18 @@ class Peer:
 
 
 @cache
-def kymatio() -> Peer:
-    """Kymatio's Torch modules, with the changes listed in ``CHANGES``."""
-    name = "Kymatio"
+def kymatio(front: Literal["torch", "numpy"] = "torch") -> Peer:
+    """Kymatio's modules for a framework, with the changes listed in ``CHANGES``."""
+    label = {"torch": "Torch", "numpy": "NumPy"}[front]
     if importlib.util.find_spec("kymatio") is None:
-        return Peer(name, None, ABSENT)
-    name = f"Kymatio {version('kymatio')} (Torch)"
-    if importlib.util.find_spec("torch") is None:
-        return Peer(name, None, "absent: it is compared on Torch, which is not installed")
+        return Peer(f"Kymatio ({label})", None, ABSENT)
+    name = f"Kymatio {version('kymatio')} ({label})"
+    if importlib.util.find_spec(front) is None:
+        return Peer(name, None, f"absent: it is compared on {label}, which is not installed")
     _supply_sph_harm()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = importlib.import_module("kymatio.torch")
+        module = importlib.import_module(f"kymatio.{front}")
     _fold_by_sum()
     return Peer(name, module)
 

@@ -1,224 +1,147 @@
-"""Speed against Kymatio: ``python -m benchmarks.speed [--threads N] [--quick] [--cases REGEX]``.
+"""Times of every case at one number of threads: ``python -m benchmarks.speed [--threads N] [--quick]``.
 
-Everything in one process, float32, without gradients. Each case first checks that the coefficients
-are Kymatio's; then ours on Torch, Kymatio, ours on NumPy and the bare Fourier transforms are called in
-turn. Medians with quartiles.
+Everything in one process, float32. Each case first checks that the coefficients, and the gradients of Σ y²
+by x, are the peer's. Then ours on Torch, the peers and the bare Fourier transforms are called in turn,
+forward and forward+backward; after them those on NumPy. ``python -m benchmarks`` does this for each number of
+threads.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import re
 import sys
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-import groupscat
-from benchmarks.cases import AGREEMENT, CASES, Case
-from benchmarks.floor import fft_floor
-from benchmarks.memory import WHO, peak
-from benchmarks.peers import CHANGES, kymatio
-from benchmarks.startup import construction, imports
-from benchmarks.tables import mebibytes, table
-from benchmarks.timing import FULL, QUICK, Timing, interleaved, limit_threads
+from benchmarks.cases import Transform
+from benchmarks.contestants import (
+    COMPILED,
+    EVERY,
+    FORWARD,
+    MODES,
+    NUMPY,
+    ON_NUMPY,
+    ON_TORCH,
+    OURS,
+    Contestant,
+    host,
+    present,
+    reference,
+)
+from benchmarks.measured import Measured
+from benchmarks.records import Records
+from benchmarks.times import render as times_of
+from benchmarks.timing import Effort, Timing, cores, interleaved, limit_threads
 
-OURS, PEER, NUMPY, FLOOR = "groupscat Torch", "Kymatio Torch", "groupscat NumPy", "FFT only"
-
-
-@dataclass
-class Measured:
-    """One case: times by contestant, largest differences from the peer, memory of one call."""
-
-    case: Case
-    times: dict[str, Timing]
-    errors: dict[str, float]
-    memory: dict[str, dict[str, int] | str] = field(default_factory=dict)
-
-    @property
-    def agrees(self) -> bool:
-        return all(e <= AGREEMENT[self.case.kind] for e in self.errors.values())
-
-    def ratio(self, slow: str, fast: str) -> float | None:
-        """How many times longer ``slow`` takes than ``fast``."""
-        if slow in self.times and fast in self.times:
-            return self.times[slow].median / self.times[fast].median
-        return None
-
-    def memory_ratio(self) -> float | None:
-        """Kymatio's extra memory over ours."""
-        ours, peer = self.memory.get("torch"), self.memory.get("peer")
-        return peer["extra"] / ours["extra"] if isinstance(ours, dict) and isinstance(peer, dict) else None
+#: Seconds for one case, called one way; a round of slow contestants goes on until there are three.
+FULL = Effort(budget=5, least=3, most=60)
+QUICK = Effort(budget=1, least=2, most=15)
+#: Cases of which a compiled Kymatio is timed, if it is: each takes up to a minute of compiling.
+TO_COMPILE = "2-D 64×32² J=2|1-D 16×8192"
+#: The exit status when coefficients or gradients are not the peer's.
+DISAGREE = 3
 
 
-@dataclass
-class Speed:
-    """All that a run measures."""
+def measure_case(case: Transform, threads: int, effort: Effort, others: Iterable[str] = ()) -> list[Measured]:
+    """Check one case against its peer and time it, each way of calling it.
 
-    cases: list[Measured]
-    imports: dict[str, Timing] = field(default_factory=dict)
-    construction: dict[str, dict[str, Timing]] = field(default_factory=dict)
-
-    def construction_ratio(self) -> float | None:
-        """Kymatio's time to be ready over ours on Torch."""
-        if OURS in self.construction and PEER in self.construction:
-            return self.construction[PEER]["ready"].median / self.construction[OURS]["ready"].median
-        return None
-
-
-def torch_front() -> Any | None:
-    """``groupscat.torch``, or None where it cannot be imported."""
-    if importlib.util.find_spec("torch") is None:
-        return None
-    try:
-        return importlib.import_module("groupscat.torch")
-    except ImportError:
-        return None
+    ``others``: contestants that take part only when they are asked for.
+    """
+    names = [name for name in (*ON_TORCH, *ON_NUMPY) if name != COMPILED or name in others]
+    found, absent = present(names, case)
+    results = []
+    for mode in MODES:
+        calls = {name: c.calls[mode] for name, c in found.items() if mode in c.calls}
+        errors = differences(case, found, mode)
+        # One group after the other: threads of SciPy and of Torch disturb each other where calls alternate.
+        times: dict[str, Timing] = {}
+        for group in (ON_TORCH, ON_NUMPY):
+            members = {name: call for name, call in calls.items() if name in group}
+            times |= interleaved(members, effort)
+        compiling = {name: found[name].compiling for name in calls if found[name].compiling}
+        results.append(Measured(case.name, threads, mode, times, errors, absent, compiling))
+    return results
 
 
-def measure_case(case: Case, effort: Any) -> Measured:
-    """Check one case against the peer and time it."""
-    x = case.input()
-    S = case.build(groupscat)
-    orders = S.paths.column("order")
-    calls: dict[str, Callable[[], Any]] = {}
-    front, peer = torch_front(), kymatio()
-    if front is not None:
-        import torch
-
-        xt = torch.from_numpy(x)
-        calls[OURS] = _bound(case.build(front), xt)
-        if peer:
-            calls[PEER] = _bound(case.build(peer.module), xt)
-    alone = {NUMPY: _bound(S, x)}
+def differences(case: Transform, found: dict[str, Contestant], mode: str) -> dict[str, float]:
+    """The error of ours against the peer, of coefficients or of gradients."""
+    peer = reference(case)
+    if peer not in found:
+        return {}
+    expected = host(found[peer].calls[mode]())
     errors = {}
-    if PEER in calls:
-        expected = calls[PEER]()
-        errors = {
-            name: case.error(call(), expected, orders)
-            for name, call in (calls | alone).items()
-            if name != PEER
-        }
-    if front is not None:
-        calls[FLOOR] = fft_floor(S.plan, case.batch)
-    # The threads of SciPy and of Torch disturb each other where their calls alternate, so NumPy has its turn
-    # after the others.
-    return Measured(case, interleaved(calls, effort) | interleaved(alone, effort), errors)
+    for name in (OURS, NUMPY):
+        if name in found and mode in found[name].calls:
+            y = host(found[name].calls[mode]())
+            if mode == FORWARD:
+                errors[name] = case.error(y, expected, _orders(case))
+            else:
+                errors[name] = float(abs(y - expected).max() / abs(expected).max())
+    return errors
 
 
-def _bound(function: Callable[[Any], Any], x: Any) -> Callable[[], Any]:
-    return lambda: function(x)
+def _orders(case: Transform) -> list[int]:
+    import groupscat
+
+    orders: list[int] = case.build(groupscat).paths.column("order")
+    return orders
 
 
-def measure(pattern: str = "", quick: bool = False, memory: bool = True) -> Speed:
-    """Time the cases whose name matches; without a pattern also importing and construction."""
-    if importlib.util.find_spec("torch"):
-        import torch
+def chosen(pattern: str) -> list[Transform]:
+    """The cases whose name matches.
 
-        torch.set_grad_enabled(False)
-    found = []
-    for case in CASES:
-        if re.search(pattern, case.name):
-            print(f"… {case.name}", file=sys.stderr, flush=True)
-            measured = measure_case(case, QUICK if quick else FULL)
-            if memory:
-                measured.memory = {who: peak(case, who) for who in WHO}
-            found.append(measured)
-    result = Speed(found)
-    if not pattern:
-        print("… importing and construction", file=sys.stderr, flush=True)
-        result.imports = imports(3 if quick else 7)
-        front, peer = torch_front(), kymatio()
-        if front is not None:
-            result.construction[OURS] = construction(front, 5 if quick else 15, torch_input=True)
-        result.construction[NUMPY] = construction(groupscat, 5 if quick else 15, torch_input=False)
-        if peer:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                result.construction[PEER] = construction(peer.module, 1 if quick else 3, torch_input=True)
-    return result
+    Raises
+    ------
+    argparse.ArgumentTypeError : none does; it names all.
+    """
+    found = [case for case in EVERY if re.search(pattern, case.name)]
+    if not found:
+        names = ", ".join(case.name for case in EVERY)
+        raise argparse.ArgumentTypeError(f"{pattern!r} matches none of: {names}")
+    return found
 
 
-# ------------------------------------------------------------------------------------------- rendering
+def measure(
+    records: Records, cases: Iterable[Transform], threads: int, quick: bool = False, compiled: str = ""
+) -> list[Measured]:
+    """All of the cases, timed where the records lack them.
+
+    ``compiled``: a pattern of the cases in which a compiled Kymatio takes part; "": of none.
+    """
+    results = []
+    effort = QUICK if quick else FULL
+    for case in cases:
+        others = [COMPILED] if compiled and re.search(compiled, case.name) else []
+
+        def times(case: Transform = case, others: list[str] = others) -> list[dict[str, Any]]:
+            return [m.kept() for m in measure_case(case, threads, effort, others)]
+
+        kept = records.once(record_of(case, threads) + ", compiled" * bool(others), times)
+        results += [Measured.read(m) for m in kept]
+    return results
 
 
-def render(speed: Speed) -> str:
-    """All tables, in Markdown."""
-    parts = [_times(speed.cases), _ratios(speed.cases)]
-    if any(m.memory for m in speed.cases):
-        parts.append(_memory(speed.cases))
-    if speed.construction:
-        rows = [[who, str(t["ready"]), str(t["first call"])] for who, t in speed.construction.items()]
-        parts.append(
-            "Building Scattering2D(J=3, shape=(224, 224)): time until all constants are there, and until "
-            "the first image is through (included).\n\n" + table(["", "ready", "first result"], rows)
-        )
-    if speed.imports:
-        parts.append(
-            "Importing in a fresh interpreter, less the start of Python:\n\n"
-            + table(["", "time"], [[name, str(t)] for name, t in speed.imports.items()])
-        )
-    peer = kymatio()
-    notes = CHANGES if peer else (f"{peer.name}: {peer.reason}",)
-    parts.append("\n".join(f"- {note}" for note in notes))
-    return "\n\n".join(parts)
+def record_of(case: Transform, threads: int) -> str:
+    """The name of the times of a case in the records."""
+    return f"times, {threads} thread{'s' * (threads > 1)}: {case.name}"
 
 
-def _times(cases: list[Measured]) -> str:
-    names = [n for n in (OURS, PEER, NUMPY, FLOOR) if any(n in m.times for m in cases)]
-    rows = [[m.case.name, *(str(m.times.get(n, "absent")) for n in names)] for m in cases]
-    return "Time of one call, median [quartiles]:\n\n" + table(["case", *names], rows)
-
-
-def _ratios(cases: list[Measured]) -> str:
-    rows = [
-        [
-            m.case.name,
-            _times_as_fast(m.ratio(PEER, OURS)),
-            _times_as_fast(m.ratio(PEER, NUMPY)),
-            _times_as_fast(m.ratio(OURS, FLOOR)),
-            _error(m, OURS),
-            _error(m, NUMPY),
-        ]
-        for m in cases
-    ]
-    header = ["case", "Torch vs peer", "NumPy vs peer", "Torch vs FFT only", "error Torch", "error NumPy"]
-    return (
-        "Kymatio's time over ours (larger is better), ours over the bare Fourier transforms (1 is the least "
-        "possible), and the largest difference from Kymatio relative to the largest coefficient:\n\n"
-        + table(header, rows)
+def options(parser: argparse.ArgumentParser) -> None:
+    """What ``python -m benchmarks`` takes as well."""
+    parser.add_argument("--quick", action="store_true", help="few repetitions: a look, not a result")
+    parser.add_argument(
+        "--cases", type=chosen, default=EVERY, metavar="REGEX", help="those whose name matches"
     )
-
-
-def _times_as_fast(ratio: float | None) -> str:
-    return "absent" if ratio is None else f"{ratio:.2f}×"
-
-
-def _error(m: Measured, name: str) -> str:
-    if name not in m.errors:
-        return "absent"
-    verdict = "pass" if m.errors[name] <= AGREEMENT[m.case.kind] else "FAIL"
-    return f"{m.errors[name]:.1e} {verdict}"
-
-
-def _memory(cases: list[Measured]) -> str:
-    def cell(answer: dict[str, int] | str | None, key: str) -> str:
-        return mebibytes(answer[key]) if isinstance(answer, dict) else answer or "absent"
-
-    rows = [
-        [
-            m.case.name,
-            *(cell(m.memory.get(who), "extra") for who in WHO),
-            cell(m.memory.get("torch"), "result"),
-            *(cell(m.memory.get(who), "constants") for who in ("torch", "peer")),
-        ]
-        for m in cases
-    ]
-    header = ["case", OURS, NUMPY, PEER, "of it the result", "constants, ours", "constants, peer"]
-    return "Peak resident memory of one call beyond the operator and its input:\n\n" + table(header, rows)
+    parser.add_argument(
+        "--compile",
+        nargs="?",
+        const=TO_COMPILE,
+        default="",
+        metavar="REGEX",
+        help=f"time a compiled Kymatio too, forward, in these cases (default of REGEX: {TO_COMPILE})",
+    )
 
 
 def main() -> int:
@@ -227,16 +150,18 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--threads", type=int, help="cores and threads to use (default: all)")
-    parser.add_argument("--quick", action="store_true", help="few repetitions: a look, not a result")
-    parser.add_argument("--cases", default="", metavar="REGEX", help="only cases whose name matches")
+    options(parser)
+    parser.add_argument(
+        "--threads", type=int, default=cores(), help="cores and threads to use (default: all)"
+    )
+    parser.add_argument("--records", type=Path, metavar="FILE", help="keep results here; what it has stays")
     arguments = parser.parse_args()
     limit_threads(arguments.threads)
-    result = measure(arguments.cases, arguments.quick)
-    if not (result.cases or result.imports):
-        parser.error(f"--cases {arguments.cases!r} matches none of: {', '.join(c.name for c in CASES)}")
-    print(render(result))
-    return int(not all(m.agrees for m in result.cases))
+    records = Records(arguments.records)
+    found = measure(records, arguments.cases, arguments.threads, arguments.quick, arguments.compile)
+    print(times_of(found))
+    cases = {case.name: case for case in EVERY}
+    return 0 if all(m.agrees(cases[m.case]) for m in found) else DISAGREE
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
-"""The time before the first result: importing, and building the operator of 224² images."""
+"""The time before the first result: importing, building the operator of images, and the command line."""
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.timing import Timing, summary
 
-SHAPE, J = (224, 224), 3
+#: (side, J) of the operators that are built.
+SIZES = ((224, 3), (512, 4))
 
 
 def imports(repeats: int) -> dict[str, Timing]:
@@ -39,17 +43,19 @@ def _wall(program: str) -> float:
     return time.perf_counter() - start
 
 
-def construction(front: Any, repeats: int, torch_input: bool) -> dict[str, Timing]:
+def construction(
+    front: Any, repeats: int, torch_input: bool, side: int = 224, J: int = 3
+) -> dict[str, Timing]:
     """Time until an operator is ready with all its constants, and until its first image is through."""
     ready, first = [], []
     for _ in range(repeats):
-        x: Any = np.zeros((1, *SHAPE), np.float32)
+        x: Any = np.zeros((1, side, side), np.float32)
         if torch_input:
             import torch
 
             x = torch.from_numpy(x)
         start = time.perf_counter()
-        S = front.Scattering2D(J, SHAPE)
+        S = front.Scattering2D(J, (side, side))
         materialise = _materialise(S, x)
         materialise()
         ready.append(time.perf_counter() - start)
@@ -67,3 +73,42 @@ def _materialise(S: Any, x: Any) -> Callable[[], object]:
     if isinstance(S, Operator):
         return lambda: S.constants(backend_of(x), "float32", x)
     return lambda: None
+
+
+def first_result(repeats: int) -> Timing | None:
+    """Processor time (user and system) of ``groupscat features`` on one PNG of 224².
+
+    None where that cannot be measured: on Windows, and without Pillow.
+    """
+    if sys.platform == "win32" or importlib.util.find_spec("PIL") is None:
+        return None
+    import resource
+
+    from PIL import Image
+
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    times = []
+    with tempfile.TemporaryDirectory() as folder:
+        image, output = Path(folder, "image.png"), Path(folder, "features.npz")
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (224, 224), np.uint8)).save(image)
+        command = [
+            sys.executable,
+            "-m",
+            "groupscat.cli",
+            "features",
+            str(image),
+            "-o",
+            str(output),
+            "-J",
+            "3",
+        ]
+        for turn in range(repeats + 1):
+            output.unlink(missing_ok=True)
+            before = spent()
+            subprocess.run(command, check=True, capture_output=True)
+            if turn:  # the first run only fills the file cache
+                times.append(spent() - before)
+    return summary(times)

@@ -80,6 +80,11 @@ def summary(times: list[float]) -> Timing:
     return Timing(float(median), float(low), float(high), len(times))
 
 
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def limit_threads(count: int | None) -> None:
     """Start this program again on ``count`` cores and threads, unless it runs on so many already.
 
