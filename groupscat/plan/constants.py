@@ -97,7 +97,10 @@ class FilterBlock:
                 bins = np.mod(bins + w.size // 2, w.size) - w.size // 2
             freqs.append(bins / n)
             periods.append(1.0 if self.alias == "crop" else w.size / n)
-        return np.stack([f.hat(freqs, periods, self.sizes) for f in self.filters])
+        spectra = np.empty((len(self.filters), *(w.width for w in self.windows)))
+        for spectrum, f in zip(spectra, self.filters, strict=True):
+            f.hat(freqs, periods, self.sizes, out=spectrum)
+        return spectra
 
 
 @dataclass(frozen=True)

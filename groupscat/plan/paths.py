@@ -121,8 +121,8 @@ class Path:
 
     def located(self, rows: Mapping[tuple[Any, ...], int], rate: float | None) -> Path:
         """The path with the row of its parent, looked up by identity, and the sampling rate."""
-        above = replace(self, wavelets=self.wavelets[:-1], phases=self.phases[:-1])
-        parent = rows.get(above.identity, -1) if self.order else -1
+        above = (self.key[:-1], self.l if self.order > 1 else None, self.power)
+        parent = rows.get(above, -1) if self.order else -1
         return replace(self, parent=parent, rate=rate)
 
     def row(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from groupscat.backend.base import Frames
@@ -270,9 +271,15 @@ def bandpass(
 
 def _window(block: tuple[Morlet, ...], axis: int, padded: int, size: int, out: int) -> Window:
     """The shortest window, in multiples of ``out``, that holds every filter of the block."""
-    supports = [psi.support(NEGLIGIBLE)[axis] for psi in block]
-    lo, hi = min(s[0] for s in supports) * padded, max(s[1] for s in supports) * padded
+    lo, hi = (f * padded for f in _band(block)[axis])
     width = max(1, math.ceil((hi - lo + 1) / out)) * out
     if width >= size:
         return Window(0, size, size)
     return Window(round((lo + hi - width) / 2), width, size)
+
+
+@lru_cache(maxsize=64)
+def _band(block: tuple[Morlet, ...]) -> tuple[tuple[float, float], ...]:
+    """Per axis the lowest and the highest frequency of the block, which many nodes are filtered by."""
+    axes = zip(*(psi.support(NEGLIGIBLE) for psi in block), strict=True)
+    return tuple((min(lo for lo, _ in intervals), max(hi for _, hi in intervals)) for intervals in axes)

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Self
 
 import numpy as np
@@ -67,19 +67,23 @@ class Gabor:
         return np.array(self.directions) if self.directions else np.eye(self.ndim)
 
     @cached_property
+    def _covariance(self) -> NDArray[np.float64]:
+        r = self._rotation
+        return np.asarray((r.T * np.square(self.sigma)) @ r)
+
+    @cached_property
     def _precision(self) -> NDArray[np.float64]:
-        r, s = self._rotation, np.array(self.sigma)
-        return np.asarray(r.T @ np.diag(s**-2) @ r)
+        r = self._rotation
+        return np.asarray((r.T / np.square(self.sigma)) @ r)
 
     @cached_property
     def deviation(self) -> NDArray[np.float64]:
         """Standard deviation of |ĝ| along each axis, cycles/sample, shape (d,)."""
-        r, s = self._rotation, np.array(self.sigma)
-        return np.asarray(np.sqrt(np.diag(r.T @ np.diag(s**2) @ r)))
+        return np.asarray(np.sqrt(np.diagonal(self._covariance)))
 
     def support(self, eps: float) -> tuple[tuple[float, float], ...]:
         """Per axis the interval of (un-aliased) frequencies outside which |ĝ| < ``eps``."""
-        reach = self.deviation * math.sqrt(2 * math.log(1 / eps))
+        reach = (self.deviation * math.sqrt(2 * math.log(1 / eps))).tolist()
         return tuple((x - r, x + r) for x, r in zip(self.xi, reach, strict=True))
 
     def hat(
@@ -87,6 +91,7 @@ class Gabor:
         freqs: Sequence[NDArray[np.float64]],
         period: float | Sequence[float] = 1.0,
         size: Sequence[int] | None = None,
+        out: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """The (real) spectrum at the grid of ``freqs``.
 
@@ -96,71 +101,132 @@ class Gabor:
         period : period of the aliasing, per axis; 1 for the filter on the input's grid, 2⁻ʳ after the
             filter itself has been subsampled by 2ʳ.
         size : samples of the periodic grid per axis; it only matters for ``l1`` filters wider than it.
+        out : contiguous array to write to and return, of the shape below.
 
         Returns
         -------
         array, shape (len(freqs[0]), …, len(freqs[-1])), float64.
         """
-        hat = self._unnormalised(freqs, period)
-        hat *= self.gain / self._norm(size)
+        hat = self._unnormalised(freqs, period, out)
+        factor = self.gain / self._norm(size)
+        if factor != 1:
+            hat *= factor
         return hat
 
+    @property
+    def _terms(self) -> tuple[tuple[float, tuple[float, ...]], ...]:
+        """Weight and centre of each Gaussian that the filter is a sum of."""
+        return ((1.0, self.xi),)
+
     def _unnormalised(
-        self, freqs: Sequence[NDArray[np.float64]], period: float | Sequence[float]
+        self,
+        freqs: Sequence[NDArray[np.float64]],
+        period: float | Sequence[float] = 1.0,
+        out: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        return self._gaussian(freqs, self.xi, period)
+        periods = np.broadcast_to(np.asarray(period, float), (self.ndim,)).tolist()
+        freqs = [np.asarray(f, np.float64) for f in freqs]
+        if out is None:
+            out = np.empty([len(f) for f in freqs])
+        if self.ndim > 1 and any(2 * REACH * s > p for s, p in zip(self.deviation, periods, strict=True)):
+            return self._transformed(freqs, periods, out)
+        out.fill(0)
+        for weight, centre in self._terms:
+            self._add_gaussian(out, freqs, centre, periods, weight)
+        return out
 
     def _norm(self, size: Sequence[int] | None) -> float:
         if not self.l1:
             return 1.0
         if not any(self.xi):  # positive, so its l1 norm is its mean
-            return float(self._gaussian([np.zeros(1)] * self.ndim, self.xi, 1.0).ravel()[0])
+            return self._at_zero(self.xi)
         values = self.space()
         if size is None or size[0] >= len(values):
             return float(np.abs(values).sum())
         # Wider than the grid: periods that overlap nearly cancel in space, nothing does in frequency.
-        hat = self._unnormalised([np.asarray(np.fft.fftfreq(size[0]), np.float64)], 1.0)
+        hat = self._unnormalised([np.asarray(np.fft.fftfreq(size[0]), np.float64)])
         return float(np.abs(np.fft.ifft(hat)).sum()) or 1.0
 
     def space(self) -> NDArray[np.complex128]:
         """Samples in space for |t| up to the filter's reach, before normalisation, 1-D only."""
-        (sigma,), (xi,) = self.sigma, self.xi
+        (sigma,) = self.sigma
         radius = math.ceil(REACH / (2 * math.pi * sigma))
-        t = np.arange(-radius, radius + 1)
-        return np.asarray(self._envelope(t) * self._carrier(t, xi))
+        return self._samples([np.arange(-radius, radius + 1.0)])
 
-    def _envelope(self, t: NDArray[np.int64]) -> NDArray[np.float64]:
-        sigma = self.sigma[0]
-        return np.asarray(math.sqrt(2 * math.pi) * sigma * np.exp(-2 * (math.pi * sigma * t) ** 2))
+    def _samples(self, t: Sequence[NDArray[np.float64]]) -> NDArray[np.complex128]:
+        """The filter before normalisation on the grid spanned by the positions t, one array per axis."""
+        envelope = np.exp(-2 * math.pi**2 * _quadratic(self._covariance, t))
+        envelope *= math.prod(math.sqrt(2 * math.pi) * s for s in self.sigma)
+        waves = (
+            weight
+            * math.prod(np.ix_(*(np.exp(2j * math.pi * c * v) for c, v in zip(centre, t, strict=True))))
+            for weight, centre in self._terms
+        )
+        return np.asarray(envelope * sum(waves))
 
-    def _carrier(self, t: NDArray[np.int64], xi: float) -> NDArray[np.complex128]:
-        return np.asarray(np.exp(2j * math.pi * xi * t))
+    def _transformed(
+        self, freqs: Sequence[NDArray[np.float64]], periods: Sequence[float], out: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The same sum from the other side of Poisson's formula: Σ_t g(t) exp(−2πi f·t), t = n/period.
 
-    def _gaussian(
+        Cheaper where aliases overlap: a filter of so wide a band has few samples in space. They are
+        transformed an axis at a time by matrix products; as g(−t) is the conjugate of g(t), half of the
+        first axis will do.
+        """
+        t, waves = [], []
+        for f, period in zip(freqs, periods, strict=True):
+            radius = math.ceil(REACH * period / (2 * math.pi * min(self.sigma)))
+            t.append(np.arange(-radius, radius + 1) / period)
+            waves.append(_waves(f.tobytes(), period, radius))
+        half = len(t[0]) // 2
+        g = self._samples([t[0][half:], *t[1:]]) / math.prod(periods)
+        g[1:] *= 2
+        for wave in waves[1:]:
+            g = np.tensordot(g, wave, (1, 0))
+        # The real part of a product, as one of real numbers.
+        left, right = (np.concatenate([z.real, sign * z.imag]) for z, sign in ((waves[0][half:], 1), (g, -1)))
+        np.matmul(left.T, right.reshape(len(right), -1), out=out.reshape(len(freqs[0]), -1))
+        return out
+
+    def _at_zero(self, centre: Sequence[float]) -> float:
+        """Σ_m exp(−½ (m − centre)ᵀ C⁻¹ (m − centre)): the sampled Gaussian at frequency 0."""
+        reach = (REACH * self.deviation).tolist()
+        aliases = (range(math.ceil(c - r), math.floor(c + r) + 1) for c, r in zip(centre, reach, strict=True))
+        frame = list(zip(self._rotation.tolist(), self.sigma, strict=True))
+        total = 0.0  # the terms are few: plain numbers are faster than arrays of them
+        for m in itertools.product(*aliases):
+            x = [k - c for k, c in zip(m, centre, strict=True)]
+            total += math.exp(
+                -0.5 * sum((sum(r * v for r, v in zip(row, x, strict=True)) / s) ** 2 for row, s in frame)
+            )
+        return total
+
+    def _add_gaussian(
         self,
+        out: NDArray[np.float64],
         freqs: Sequence[NDArray[np.float64]],
         centre: Sequence[float],
-        period: float | Sequence[float],
+        periods: Sequence[float],
         weight: float = 1.0,
-    ) -> NDArray[np.float64]:
-        """weight·Σ_m exp(−½ (f + m·period − centre)ᵀ C⁻¹ (…)), each term evaluated only where it counts."""
-        periods = np.broadcast_to(np.asarray(period, float), (self.ndim,))
-        reach = math.sqrt(max(0.0, REACH**2 + 2 * math.log(weight))) * self.deviation
-        out = np.zeros([len(f) for f in freqs])
-        pieces: list[list[tuple[slice, NDArray[np.float64]]]] = []
-        for f, c, r, p in zip(freqs, centre, reach, periods, strict=True):
-            shifts = range(math.ceil((c - r - f.max()) / p), math.floor((c + r - f.min()) / p) + 1)
-            distances = [f + m * p - c for m in shifts]
-            pieces.append([(run, d[run]) for d in distances for run in _runs(np.abs(d) <= r)])
+    ) -> None:
+        """out += weight·Σ_m exp(−½ (f + m·period − centre)ᵀ C⁻¹ (…)), each term only where it counts."""
+        reach = math.sqrt(max(0.0, REACH**2 + 2 * math.log(abs(weight)))) * self.deviation
+        pieces = [_aliases(f, c, r, p) for f, c, r, p in zip(freqs, centre, reach, periods, strict=True)]
         for boxes in itertools.product(*pieces):
-            inside = tuple(run for run, _ in boxes)
-            _add_gaussian(out[inside], self._precision, [near for _, near in boxes])
-        return out if weight == 1 else weight * out
+            (first, x), *rest = boxes
+            rows = max(1, BLOCK // max(1, math.prod(len(inside) for inside, _ in rest)))
+            for start in range(0, len(x), rows):
+                slab = slice(start, start + rows)
+                near = _quadratic(-0.5 * self._precision, [x[slab], *(d for _, d in rest)])
+                np.exp(near, out=near)
+                if weight != 1:
+                    near *= weight
+                out[np.ix_(first[slab], *(inside for inside, _ in rest))] += near
 
 
 @dataclass(frozen=True)
 class Morlet(Gabor):
-    """A Gabor filter made zero-mean: ψ̂ = ĝ_ξ − K ĝ_0 with K = ĝ_ξ(0)/ĝ_0(0), so ψ̂(0) = 0 exactly.
+    """A Gabor filter made zero-mean: ψ̂ = ĝ_ξ − K ĝ_0 with K = ĝ_ξ(0)/ĝ_0(0), so ψ̂(0) = 0 to rounding.
 
     >>> psi = Morlet(xi=(0.35,), sigma=(0.1,))
     >>> float(psi.hat([np.zeros(1)])[0])
@@ -170,49 +236,51 @@ class Morlet(Gabor):
     @cached_property
     def correction(self) -> float:
         """K, from the aliased (sampled) Gaussians: the continuous ratio would leave a small mean."""
-        zero: list[NDArray[np.float64]] = [np.zeros(1)] * self.ndim
-        origin = (0.0,) * self.ndim
-        at_xi, at_zero = self._gaussian(zero, self.xi, 1.0), self._gaussian(zero, origin, 1.0)
-        return float(at_xi.ravel()[0] / at_zero.ravel()[0])
+        return self._at_zero(self.xi) / self._at_zero((0.0,) * self.ndim)
 
     def support(self, eps: float) -> tuple[tuple[float, float], ...]:
         around_xi = super().support(eps)
         if self.correction <= eps:
             return around_xi
-        reach = self.deviation * math.sqrt(2 * math.log(self.correction / eps))
+        reach = (self.deviation * math.sqrt(2 * math.log(self.correction / eps))).tolist()
         return tuple((min(lo, -r), max(hi, r)) for (lo, hi), r in zip(around_xi, reach, strict=True))
 
-    def _unnormalised(
-        self, freqs: Sequence[NDArray[np.float64]], period: float | Sequence[float]
-    ) -> NDArray[np.float64]:
-        hat = self._gaussian(freqs, self.xi, period)
-        if self.correction > 0:
-            hat -= self._gaussian(freqs, (0.0,) * self.ndim, period, self.correction)
-        return hat
-
-    def _carrier(self, t: NDArray[np.int64], xi: float) -> NDArray[np.complex128]:
-        return np.asarray(super()._carrier(t, xi) - self.correction)
+    @property
+    def _terms(self) -> tuple[tuple[float, tuple[float, ...]], ...]:
+        around_xi = super()._terms
+        return (*around_xi, (-self.correction, (0.0,) * self.ndim)) if self.correction > 0 else around_xi
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[slice]:
-    """The runs of True in a mask, as slices: views are cheaper than index arrays."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
-    return [slice(int(lo), int(hi)) for lo, hi in edges.reshape(-1, 2)]
+@lru_cache(maxsize=4)
+def _waves(freqs: bytes, period: float, radius: int) -> NDArray[np.complex128]:
+    """exp(−2πi f t) for t = −radius/period … radius/period: the filters of one scale share it."""
+    t = np.arange(radius + 1) / period
+    half = np.exp(-2j * math.pi * np.multiply.outer(t, np.frombuffer(freqs)))
+    waves = np.concatenate([half[:0:-1].conj(), half])
+    waves.setflags(write=False)
+    return waves
 
 
-def _add_gaussian(
-    out: NDArray[np.float64], precision: NDArray[np.float64], x: Sequence[NDArray[np.float64]]
-) -> None:
-    """out += exp(−½ xᵀ P x) on the grid spanned by the 1-D arrays x, a cache-sized slab at a time."""
-    d = len(x)
-    rows = max(1, BLOCK // max(1, out[0].size))
-    half = -0.5 * precision
-    for start in range(0, len(x[0]), rows):
-        slab = slice(start, start + rows)
-        grid = [v[slab] if axis == 0 else v for axis, v in enumerate(x)]
-        grid = [v.reshape([-1 if k == axis else 1 for k in range(d)]) for axis, v in enumerate(grid)]
-        exponent = np.zeros(out[slab].shape)
-        for i in range(d):
-            linear = 2 * sum(half[i, k] * grid[k] for k in range(i)) if i else 0.0
-            exponent += (half[i, i] * grid[i] + linear) * grid[i]
-        out[slab] += np.exp(exponent, out=exponent)
+def _aliases(
+    f: NDArray[np.float64], centre: float, reach: float, period: float
+) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+    """Where f + m·period is within reach of the centre, and its distance there, for each m counted from the
+    nearest."""
+    nearest = np.rint((centre - f) / period)
+    others = max(0, math.ceil(reach / period - 0.5))
+    found = []
+    for m in range(-others, others + 1):
+        distance = f + (nearest + m) * period - centre
+        (inside,) = np.nonzero(np.abs(distance) <= reach)
+        found.append((inside, distance[inside]))
+    return found
+
+
+def _quadratic(p: NDArray[np.float64], x: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """xᵀ P x on the grid spanned by the 1-D arrays x."""
+    grid = np.ix_(*x)
+    total: NDArray[np.float64] | float = 0.0
+    for i, v in enumerate(grid):
+        linear = 2 * sum(p[i, k] * grid[k] for k in range(i)) if i else 0.0
+        total = total + (p[i, i] * v + linear) * v
+    return np.asarray(total)
