@@ -6,7 +6,6 @@ import ast
 import contextlib
 import importlib
 import inspect
-import itertools
 import json
 import pickle
 import shutil
@@ -30,6 +29,7 @@ from groupscat.testing.operators import example
 from groupscat_cupy import sources as cuda_sources
 from tests import cupy_stand_in
 from tests.frameworks import missing
+from tests.strategies import windows
 
 BACKEND = Path(gs.__file__).parent.parent / "backends" / "groupscat_cupy"
 
@@ -58,29 +58,10 @@ class TestStandIn(BackendContract):
 # ------------------------------------------------------------------------------------------- the kernels
 
 
-@st.composite
-def cases(draw: st.DrawFn) -> tuple[Any, ...]:
-    """Sizes, segments and folds of 1 to 3 axes as the window of a filter block may have them, and more."""
-    d = draw(st.integers(1, 3))
-    sizes, segments, folds = [], [], []
-    for _ in range(d):
-        fold, n = draw(st.integers(1, 3)), draw(st.integers(1, 4))
-        cuts = sorted(draw(st.sets(st.integers(1, max(1, fold * n - 1)), max_size=min(4, fold * n - 1))))
-        edges = [0, *cuts, fold * n]
-        gap = draw(st.integers(0, 3))
-        parts = tuple((lo + gap, hi + gap) for lo, hi in itertools.pairwise(edges))
-        whole = draw(st.booleans())
-        sizes.append(fold * n if whole else fold * n + 2 * gap)
-        segments.append(None if whole else tuple(draw(st.permutations(parts))))
-        folds.append(fold)
-    batch, channels, count = draw(st.integers(0, 5)), draw(st.integers(1, 3)), draw(st.integers(1, 9))
-    return (batch, channels, *sizes), count, segments, folds
-
-
 class TestKernels:
     """What the contract's few shapes leave out."""
 
-    @given(case=cases(), part=st.booleans(), precision=st.sampled_from(["float32", "float64"]))
+    @given(case=windows(), part=st.booleans(), precision=st.sampled_from(["float32", "float64"]))
     def test_bandpass_is_its_generic_body(self, case: Any, part: bool, precision: str) -> None:
         xp = gs.get_backend("cupy")
         shape, count, segments, fold = case

@@ -285,7 +285,7 @@ class TorchBackend(Backend):
         self, spectrum: Tensor, filters: Tensor, segments: Sequence[Segments], fold: Sequence[int]
     ) -> Tensor:
         z = self.bandpass(spectrum, filters, segments, fold)
-        if z.is_cuda or not _forgotten(z):
+        if _kernels(z) or not _forgotten(z):
             return self.modulus(z)
         re, im = torch.view_as_real(z).square_().unbind(-1)  # nobody else's: squared where it lies
         return (re + im).sqrt_()
@@ -309,6 +309,8 @@ class TorchBackend(Backend):
     def hypot(self, re: Tensor, im: Tensor) -> Tensor:
         if not (_forgotten(re) and _forgotten(im)):
             return super().hypot(re, im)
+        if re.is_cuda:
+            return torch.hypot(re, im)  # one pass there, several times as slow on a CPU
         return (re * re).addcmul_(im, im).sqrt_()
 
     def frame(self, x: Tensor, width: int, hop: int) -> Tensor:
@@ -403,7 +405,7 @@ def _forgotten(x: Tensor) -> bool:
 
 def _kernels(*xs: Tensor) -> ModuleType | None:
     """Kernels of our own, for arrays on a GPU that nobody differentiates."""
-    return fused.kernels(xs[0].device) if xs[0].is_cuda and all(map(_forgotten, xs)) else None
+    return fused.kernels(xs[0].device) if all(map(_forgotten, xs)) else None
 
 
 def _transformed(x: Tensor) -> bool:

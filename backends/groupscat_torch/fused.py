@@ -17,6 +17,8 @@ def kernels(device: torch.device) -> ModuleType | None:
 
     They are compiled where they run: this may fail.
     """
+    if device.type != "cuda":
+        return None
     if importlib.util.find_spec("triton") is None:
         return None
     try:

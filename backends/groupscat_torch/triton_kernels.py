@@ -50,7 +50,7 @@ def _multiply_fold(
         for p0 in range(tl.program_id(2) * FILTERS, count, tl.num_programs(2) * FILTERS):
             p = p0 + tl.arange(0, FILTERS)
             kept = (p < count)[:, None] & inside[None, :]
-            total = tl.zeros((ROWS, FILTERS, NUMBERS), out.dtype.element_ty)
+            total = tl.full((ROWS, FILTERS, NUMBERS), 0, out.dtype.element_ty)
             for k in range(folds):
                 at = tl.load(positions + k * n + u, mask=inside, other=0)
                 z = tl.load(spectrum + (row + at[None, :]) * 2 + part[None, :], mask=there, other=0.0)
@@ -71,7 +71,7 @@ def _modulus(z, out, outer, count, inner, MODULI: tl.constexpr):
     inside = u < inner
     for r in range(tl.program_id(1), outer, tl.num_programs(1)):
         first = tl.cast(r, tl.int64) * count
-        squares = tl.zeros((MODULI,), z.dtype.element_ty)
+        squares = tl.full((MODULI,), 0, z.dtype.element_ty)
         for m in range(count):
             at = z + ((first + m) * inner + u)[:, None] * 2 + tl.arange(0, 2)[None, :]
             re, im = tl.split(tl.load(at, mask=inside[:, None], other=0.0))
@@ -99,7 +99,7 @@ def multiply_fold(
     -------
     complex, shape (B, C·P, n_1, …, n_d).
     """
-    spectrum, filters = spectrum.contiguous(), _contiguous_blocks(filters)
+    spectrum, filters = spectrum.resolve_conj().contiguous(), _contiguous_blocks(filters)
     batch, channels, *sizes = spectrum.shape
     folds, count, *lengths, _ = filters.shape
     out = spectrum.new_empty((batch, channels * count, *lengths))
@@ -124,7 +124,7 @@ def multiply_fold(
 
 def modulus(z: Tensor, axis: int | None = None) -> Tensor:
     """|z| of complex z, or √Σ|z|² over ``axis``."""
-    z = z.contiguous()
+    z = z.resolve_conj().contiguous()
     shape, outer, count, inner = z.shape, 1, 1, z.numel()
     if axis is not None:
         axis %= z.ndim
