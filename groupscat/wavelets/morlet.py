@@ -212,16 +212,21 @@ class Gabor:
         """out += weight·Σ_m exp(−½ (f + m·period − centre)ᵀ C⁻¹ (…)), each term only where it counts."""
         reach = math.sqrt(max(0.0, REACH**2 + 2 * math.log(abs(weight)))) * self.deviation
         pieces = [_aliases(f, c, r, p) for f, c, r, p in zip(freqs, centre, reach, periods, strict=True)]
-        for boxes in itertools.product(*pieces):
-            (first, x), *rest = boxes
-            rows = max(1, BLOCK // max(1, math.prod(len(inside) for inside, _ in rest)))
-            for start in range(0, len(x), rows):
-                slab = slice(start, start + rows)
-                near = _quadratic(-0.5 * self._precision, [x[slab], *(d for _, d in rest)])
-                np.exp(near, out=near)
-                if weight != 1:
-                    near *= weight
-                out[np.ix_(first[slab], *(inside for inside, _ in rest))] += near
+        for (x, rows), *rest in itertools.product(*pieces):
+            most = max(1, BLOCK // max(1, math.prod(len(d) for d, _ in rest)))
+            for first, last, shift in rows:
+                for start in range(first, last, most):
+                    slab = slice(start, min(start + most, last))
+                    near = _quadratic(-0.5 * self._precision, [x[slab], *(d for d, _ in rest)])
+                    np.exp(near, out=near)
+                    if weight != 1:
+                        near *= weight
+                    for runs in itertools.product(
+                        [(slab.start, slab.stop, shift)], *(runs for _, runs in rest)
+                    ):
+                        there = tuple(slice(lo + shift, hi + shift) for lo, hi, shift in runs)
+                        here = (slice(None), *(slice(lo, hi) for lo, hi, _ in runs[1:]))
+                        out[there] += near[here]
 
 
 @dataclass(frozen=True)
@@ -263,16 +268,22 @@ def _waves(freqs: bytes, period: float, radius: int) -> NDArray[np.complex128]:
 
 def _aliases(
     f: NDArray[np.float64], centre: float, reach: float, period: float
-) -> list[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-    """Where f + m·period is within reach of the centre, and its distance there, for each m counted from the
-    nearest."""
+) -> list[tuple[NDArray[np.float64], list[tuple[int, int, int]]]]:
+    """The distances f + m·period − centre within reach, for each m counted from the nearest.
+
+    With them the runs (first, last, shift) in which they lie side by side in f too, shifted: the frequencies
+    of a transform wrap around.
+    """
     nearest = np.rint((centre - f) / period)
     others = max(0, math.ceil(reach / period - 0.5))
     found = []
     for m in range(-others, others + 1):
         distance = f + (nearest + m) * period - centre
         (inside,) = np.nonzero(np.abs(distance) <= reach)
-        found.append((inside, distance[inside]))
+        cuts = np.flatnonzero(inside[1:] - inside[:-1] != 1) + 1
+        edges = [0, *cuts.tolist(), len(inside)]
+        runs = [(lo, hi, int(inside[lo]) - lo) for lo, hi in itertools.pairwise(edges) if hi > lo]
+        found.append((distance[inside], runs))
     return found
 
 
@@ -282,5 +293,8 @@ def _quadratic(p: NDArray[np.float64], x: Sequence[NDArray[np.float64]]) -> NDAr
     total: NDArray[np.float64] | float = 0.0
     for i, v in enumerate(grid):
         linear = 2 * sum(p[i, k] * grid[k] for k in range(i)) if i else 0.0
-        total = total + (p[i, i] * v + linear) * v
+        term = p[i, i] * v + linear
+        term *= v
+        term += total
+        total = term
     return np.asarray(total)
