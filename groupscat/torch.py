@@ -4,6 +4,7 @@ from groupscat import *  # noqa: F403
 from groupscat.errors import BackendError
 
 try:
+    from groupscat_torch.graphs import cuda_graphs
     from groupscat_torch.layers import ConvNd, FiberBatchNorm, GroupConv, GroupPool, Lift
     from groupscat_torch.modules import (
         HarmonicScattering3D,
@@ -38,4 +39,5 @@ __all__ = [
     "Scattering2D",
     "Scattering3D",
     "TimeFrequencyScattering",
+    "cuda_graphs",
 ]
