@@ -103,7 +103,7 @@ FAULTS |= {
         returns(lambda h: h * np.where(np.arange(len(h)) == 0, 1.01, 1.0)[:, None, None, None]),
     ),
     "a harmonic taken twice": changed(
-        solid, "_harmonic", lambda f, l, m, x, y, z, r2: f(l, m - (m == 2), x, y, z, r2)
+        solid, "_harmonic", lambda f, l, m, *grid: f(l, m - (m == 2), *grid)
     ),
     "taps of the low-pass": lambda p: p.setattr(small_filters, "LOW_SIGMA", 0.75),
 }  # fmt: skip

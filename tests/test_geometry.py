@@ -15,6 +15,7 @@ from groupscat.plan.constants import AveragingMatrix, Window, averaging
 from groupscat.plan.geometry import (
     AxisGeometry,
     audio_axis,
+    gaussian_tail,
     image_axis,
     periodic_axis,
     smooth_multiple,
@@ -187,3 +188,13 @@ def test_backend_pads_several_axes(padding: Any, name: str) -> None:
     padded = gs.get_backend(name).pad(x, indices, padding == "zero")
     widths = [(0, 0), (0, 0), (4, 2), (1, 2)]
     np.testing.assert_array_equal(padded, np.pad(x, widths, mode=NUMPY_MODES[padding]))  # type: ignore[call-overload]
+
+
+@given(sigma=st.floats(1e-3, 1.0))
+def test_tail_of_a_gaussian_is_the_first_that_holds_a_thousandth(sigma: float) -> None:
+    width = 1 / (2 * math.pi * sigma)
+    values = [math.exp(-0.5 * (t / width) ** 2) for t in range(math.ceil(10 * width) + 2)]
+    allowed = 1e-3 * (2 * sum(values) - 1)
+    reach = gaussian_tail(sigma)
+    assert sum(values[reach:]) <= allowed * (1 + 1e-9)
+    assert reach == 1 or sum(values[reach - 1 :]) > allowed * (1 - 1e-9)

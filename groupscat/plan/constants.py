@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -45,17 +44,18 @@ class Window:
 
     def bins(self) -> NDArray[np.int64]:
         """The bin k of each stored position, not reduced modulo ``size``."""
-        positions = np.arange(self.width)
-        return self.start + np.mod(positions - self.start, self.width)
+        return np.roll(np.arange(self.start, self.start + self.width), self.start % self.width)
 
     def segments(self) -> Segments:
         """The slices of the full axis that make up the window; None for the whole axis."""
         if self.width == self.size:
             return None
-        k = np.mod(self.bins(), self.size)
-        cuts = np.flatnonzero(np.diff(k) != 1) + 1
-        edges = [0, *cuts.tolist(), self.width]
-        return tuple((int(k[lo]), int(k[hi - 1]) + 1) for lo, hi in itertools.pairwise(edges))
+        rolled = self.start % self.width
+        last, first = self.start + self.width - rolled, self.start
+        return (
+            *periodic_runs(last, rolled, self.size),
+            *periodic_runs(first, self.width - rolled, self.size),
+        )
 
 
 @dataclass(frozen=True)

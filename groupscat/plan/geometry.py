@@ -120,11 +120,7 @@ def gaussian_tail(sigma: float) -> int:
     """Smallest t with at most 1e-3 of Σ|φ| at t, t+1, …, for a Gaussian of frequency width sigma."""
     width = 1 / (2 * math.pi * sigma)
     radius = math.ceil(8 * width) + 1
-    values = [math.exp(-0.5 * (t / width) ** 2) for t in range(radius + 1)]
-    total = 2 * sum(values) - values[0]
-    tail = 0.0
-    for t in range(radius, 0, -1):
-        tail += values[t]
-        if tail > 1e-3 * total:
-            return t + 1
-    return 1
+    values = np.exp(-0.5 * (np.arange(radius + 1) / width) ** 2)
+    total = 2 * values.sum() - 1
+    tails = np.cumsum(values[:0:-1])  # at radius, radius−1, …, 1
+    return radius + 1 - int(np.searchsorted(tails, 1e-3 * total, side="right"))

@@ -41,7 +41,9 @@ class HarmonicBlock:
         return 2 * len(self.filter.orders) * math.prod(self.sizes)
 
     def build(self) -> NDArray[np.complex128]:
-        return self.filter.hat(fft_frequencies(self.sizes)) / math.prod(self.sizes)
+        spectra = self.filter.hat(fft_frequencies(self.sizes))
+        spectra /= math.prod(self.sizes)
+        return spectra
 
 
 @dataclass(frozen=True)

@@ -69,13 +69,13 @@ class SolidHarmonic:
         r2 = x**2 + y**2 + z**2
         l = self.l
         c = math.pi * math.sqrt(2 / (2 * l + 1)) / (2 ** ((l + 1) / 2) * math.gamma((l + 3) / 2))
-        envelope = c * (-1j) ** l * np.exp(-r2 / 2)
-        filters = np.empty((len(self.orders), *r2.shape), complex)
+        envelope = c * np.exp(-(z**2) / 2) * np.exp(-(x**2 + y**2) / 2)
+        filters = np.empty((len(self.orders), *envelope.shape), complex)
         for out, m in zip(filters, self.orders, strict=True):
             # Kymatio measures the polar angle from −z.
-            np.multiply(envelope, _harmonic(l, m, x, y, -z, r2), out=out)
-            if self.which == "half" and m > 0:
-                out *= math.sqrt(2)
+            polar, azimuth = _harmonic(l, m, x, y, -z, r2, envelope)
+            weight = math.sqrt(2) if self.which == "half" and m > 0 else 1.0
+            np.multiply(polar, weight * (-1j) ** l * azimuth, out=out)
         return filters
 
     def at_nyquist(self) -> float:
@@ -95,16 +95,20 @@ def _harmonic(
     y: NDArray[np.float64],
     z: NDArray[np.float64],
     r2: NDArray[np.float64],
-) -> NDArray[np.complex128]:
-    """r^l Y_lm as a polynomial, orthonormal, with the Condon-Shortley phase.
+    window: NDArray[np.float64] | float = 1.0,
+) -> tuple[NDArray[np.float64] | float, NDArray[np.complex128]]:
+    """window·r^l Y_lm as a real factor and a complex one that depends on x and y only.
 
-    r^{l−m} P_l^m(z/r)/sin^m obeys the recurrence of the Legendre functions in l: no division by r.
+    A polynomial, orthonormal, with the Condon-Shortley phase. r^{l−m} P_l^m(z/r)/sin^m obeys the recurrence
+    of the Legendre functions in l: no division by r.
     """
     k = abs(m)
-    below = np.zeros(r2.shape)
-    legendre = below + (-1) ** k * math.prod(range(1, 2 * k, 2))
+    legendre = below = window
     for n in range(k + 1, l + 1):
-        legendre, below = ((2 * n - 1) * z * legendre - (n + k - 1) * r2 * below) / (n - k), legendre
+        higher = (2 * n - 1) / (n - k) * z * legendre
+        if n > k + 1:
+            higher -= (n + k - 1) / (n - k) * r2 * below
+        legendre, below = higher, legendre
     norm = math.sqrt((2 * l + 1) / (4 * math.pi) * math.factorial(l - k) / math.factorial(l + k))
-    harmonic = norm * legendre * (x + 1j * y) ** k
-    return np.asarray(harmonic if m >= 0 else (-1) ** k * harmonic.conj())
+    azimuth = (-1) ** k * math.prod(range(1, 2 * k, 2)) * norm * (x + 1j * y) ** k
+    return legendre, np.asarray(azimuth if m >= 0 else (-1) ** k * azimuth.conj())

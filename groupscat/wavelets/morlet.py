@@ -140,18 +140,27 @@ class Gabor:
             return 1.0
         if not any(self.xi):  # positive, so its l1 norm is its mean
             return self._at_zero(self.xi)
-        values = self.space()
-        if size is None or size[0] >= len(values):
-            return float(np.abs(values).sum())
+        if size is None or size[0] > 2 * self._radius:
+            return self._total
         # Wider than the grid: periods that overlap nearly cancel in space, nothing does in frequency.
         hat = self._unnormalised([np.asarray(np.fft.fftfreq(size[0]), np.float64)])
         return float(np.abs(np.fft.ifft(hat)).sum()) or 1.0
 
+    @property
+    def _radius(self) -> int:
+        """The last sample in space that counts, 1-D only."""
+        (sigma,) = self.sigma
+        return math.ceil(REACH / (2 * math.pi * sigma))
+
+    @cached_property
+    def _total(self) -> float:
+        """Σ|ψ(t)| before normalisation, 1-D only; the same at t and −t."""
+        values = np.abs(self._samples([np.arange(self._radius + 1.0)]))
+        return float(2 * values[1:].sum() + values[0])
+
     def space(self) -> NDArray[np.complex128]:
         """Samples in space for |t| up to the filter's reach, before normalisation, 1-D only."""
-        (sigma,) = self.sigma
-        radius = math.ceil(REACH / (2 * math.pi * sigma))
-        return self._samples([np.arange(-radius, radius + 1.0)])
+        return self._samples([np.arange(-self._radius, self._radius + 1.0)])
 
     def _samples(self, t: Sequence[NDArray[np.float64]]) -> NDArray[np.complex128]:
         """The filter before normalisation on the grid spanned by the positions t, one array per axis."""
@@ -269,16 +278,16 @@ def _waves(freqs: bytes, period: float, radius: int) -> NDArray[np.complex128]:
 def _aliases(
     f: NDArray[np.float64], centre: float, reach: float, period: float
 ) -> list[tuple[NDArray[np.float64], list[tuple[int, int, int]]]]:
-    """The distances f + m·period − centre within reach, for each m counted from the nearest.
+    """The distances f + m·period − centre within reach, for each m that has some.
 
     With them the runs (first, last, shift) in which they lie side by side in f too, shifted: the frequencies
     of a transform wrap around.
     """
-    nearest = np.rint((centre - f) / period)
-    others = max(0, math.ceil(reach / period - 0.5))
+    first = math.ceil((centre - reach - f.max()) / period)
+    last = math.floor((centre + reach - f.min()) / period)
     found = []
-    for m in range(-others, others + 1):
-        distance = f + (nearest + m) * period - centre
+    for m in range(first, last + 1):
+        distance = f + m * period - centre if m else f - centre
         (inside,) = np.nonzero(np.abs(distance) <= reach)
         cuts = np.flatnonzero(inside[1:] - inside[:-1] != 1) + 1
         edges = [0, *cuts.tolist(), len(inside)]

@@ -128,6 +128,6 @@ def _harmonics(x: Floats, m: int) -> Floats:
         z = (x[..., 0] + 1j * x[..., 1]) ** m
         return np.stack([z.real, z.imag], axis=-1)
     coordinates = (x[..., 0], x[..., 1], x[..., 2], np.sum(x**2, axis=-1))
-    axial, *others = (_harmonic(m, n, *coordinates) for n in range(m + 1))
+    axial, *others = (math.prod(_harmonic(m, n, *coordinates)) for n in range(m + 1))
     pairs = [part * math.sqrt(2) for y in others for part in (y.real, y.imag)]
     return np.stack([axial.real, *pairs], axis=-1)
