@@ -215,10 +215,10 @@ FAULTS |= {
     "folded with the sum": changed(
         constants.FilterBlock, "build", lambda f, self: f(self) * math.prod(self.fold)
     ),
-    "folded, not cropped": changed(constants.FilterBlock, "spectra", with_alias("fold", "crop")),
-    "cropped, not folded": changed(constants.FilterBlock, "spectra", with_alias("crop", "fold")),
+    "folded, not cropped": changed(constants.FilterBlock, "_each", with_alias("fold", "crop")),
+    "cropped, not folded": changed(constants.FilterBlock, "_each", with_alias("crop", "fold")),
     "Nyquist on the positive side": lambda p: p.setattr(
-        constants.FilterBlock, "spectra", nyquist_on_the_other_side
+        constants.FilterBlock, "_each", nyquist_on_the_other_side
     ),
     "blocks of the spectrum out of order": changed(Backend, "blocks", returns(lambda parts: parts[::-1])),
     "window of the spectrum shifted": changed(

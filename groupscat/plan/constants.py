@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -80,16 +81,21 @@ class FilterBlock:
         return len(self.filters) * math.prod(w.width for w in self.windows)
 
     def build(self) -> NDArray[np.float64]:
-        spectra = self.spectra()
-        spectra /= math.prod(w.size for w in self.windows)
-        d = len(self.fold)
+        d, count = len(self.fold), len(self.filters)
         cut = [n for w, k in zip(self.windows, self.fold, strict=True) for n in (k, w.width // k)]
-        blocks = spectra.reshape(len(self.filters), *cut)
-        order = [*range(1, 2 * d, 2), 0, *range(2, 2 * d + 1, 2)]
-        return blocks.transpose(order).reshape(-1, len(self.filters), *cut[1::2])
+        blocks = np.empty((*cut[::2], count, *cut[1::2]))
+        scale = 1 / math.prod(w.size for w in self.windows)
+        order = (*range(0, 2 * d, 2), *range(1, 2 * d, 2))
+        for block, spectrum in zip(np.moveaxis(blocks, d, 0), self._each(), strict=True):
+            np.multiply(spectrum.reshape(cut).transpose(order), scale, out=block)
+        return blocks.reshape(-1, count, *cut[1::2])
 
     def spectra(self) -> NDArray[np.float64]:
         """The spectra in their windows, shape (P, W_1, …, W_d)."""
+        return np.stack([spectrum.copy() for spectrum in self._each()])
+
+    def _each(self) -> Iterator[NDArray[np.float64]]:
+        """The spectra one after the other, in the same memory: new pages would cost more than the values."""
         freqs, periods = [], []
         for n, w in zip(self.sizes, self.windows, strict=True):
             bins = w.bins()
@@ -97,10 +103,9 @@ class FilterBlock:
                 bins = np.mod(bins + w.size // 2, w.size) - w.size // 2
             freqs.append(bins / n)
             periods.append(1.0 if self.alias == "crop" else w.size / n)
-        spectra = np.empty((len(self.filters), *(w.width for w in self.windows)))
-        for spectrum, f in zip(spectra, self.filters, strict=True):
-            f.hat(freqs, periods, self.sizes, out=spectrum)
-        return spectra
+        spectrum = np.empty([w.width for w in self.windows])
+        for f in self.filters:
+            yield f.hat(freqs, periods, self.sizes, out=spectrum)
 
 
 @dataclass(frozen=True)
