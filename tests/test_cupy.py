@@ -583,14 +583,14 @@ class TestBenchmark:
     ) -> None:
         from benchmarks import gpu
 
-        monkeypatch.setattr(gpu, "engines", lambda: ([], {"CuPy": "no driver"}))
+        monkeypatch.setattr(gpu, "engines", lambda jax: ([], {"CuPy": "no driver"}))
         monkeypatch.setattr(sys, "argv", ["gpu", "--output", str(tmp_path / "report.md")])
         assert gpu.main() == 0
         assert "no CUDA device (CuPy: no driver)" in capsys.readouterr().out
         assert not (tmp_path / "report.md").exists()
 
     def test_report(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        from benchmarks import cases, gpu
+        from benchmarks import cases, gpu, gpu_engines
         from benchmarks.peers import Peer
         from benchmarks.timing import Effort
 
@@ -601,7 +601,7 @@ class TestBenchmark:
             def synchronize(self) -> None: ...
 
         class Host(gpu.Engine):
-            name, version = "Host", "0"
+            name, backend, version = "Host", "numpy", "0"
 
             def array(self, x: Any) -> Any:
                 return x
@@ -614,10 +614,12 @@ class TestBenchmark:
 
             def release(self) -> None: ...
 
-        monkeypatch.setattr(gpu, "engines", lambda: ([Host()], {"CuPy": "no driver"}))
+        monkeypatch.setattr(gpu, "engines", lambda jax: ([Host()], {"CuPy": "no driver"}))
+        monkeypatch.setattr(gpu, "checks", lambda clock: ("3 passed", 0))
         monkeypatch.setattr(gpu, "device_facts", lambda found: {"GPU": "none"})
         monkeypatch.setattr(gpu, "CASES", (cases.Case("small", "2-D", 2, (16, 16), 2, 2),))
-        monkeypatch.setattr(gpu, "COPIED", 1 << 16)
+        monkeypatch.setattr(gpu, "CHUNKED", gpu.CASES)
+        monkeypatch.setattr(gpu_engines, "COPIED", 1 << 16)
         # It is mended in place for comparisons, which other tests in this process would not expect.
         monkeypatch.setattr(gpu, "kymatio", lambda: Peer("Kymatio", None, "absent"))
         monkeypatch.setattr(gpu, "FULL", Effort(budget=0, least=2, most=2))
@@ -635,7 +637,7 @@ class TestBenchmark:
 
     def test_bytes_that_must_move(self) -> None:
         """By hand, in real numbers: one scale of two wavelets on 8 samples, real input, no padding."""
-        from benchmarks.gpu import traffic
+        from benchmarks.gpu_floor import traffic
 
         S = gs.Scattering1D(J=1, shape=8, padding="circular", max_order=1)
         averages = (8 + 4) + (2 * 8 + 2 * 4)
