@@ -282,3 +282,26 @@ def test_spaces_describe_their_axes() -> None:
     assert space.shape == (1, 16, 8)
     assert str(space) == "path:1 × u1:16 × u2:8"
     assert space.size == 128
+
+
+@pytest.mark.parametrize(
+    ("front", "shape", "options", "growing"),
+    [
+        ("Scattering2D", (224, 224), {"J": 3}, [{"L": L} for L in (2, 4, 8, 16)]),
+        ("Scattering2D", (224, 224), {"L": 8}, [{"J": J} for J in (5, 4, 3, 2)]),
+        ("Scattering1D", 65536, {"J": 8}, [{"Q": Q} for Q in (1, 4, 8, 16)]),
+    ],
+)
+def test_memory_beside_the_results_does_not_grow_with_the_paths(
+    front: str, shape: Any, options: Any, growing: list[dict[str, Any]]
+) -> None:
+    """Depth first: results, their parts and what one branch needs are alive, never all branches."""
+    beside, paths = [], []
+    for more in growing:
+        plan = getattr(gs, front)(shape=shape, **options, **more).plan
+        results = sum(plan.register[name].floats for name, _ in plan.outputs)
+        beside.append(plan.peak_floats - 2 * results)
+        paths.append(results)
+    assert paths == sorted(paths)
+    assert max(paths) > 5 * min(paths)
+    assert max(beside) <= 1.05 * beside[0]
