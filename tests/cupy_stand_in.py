@@ -309,6 +309,10 @@ def maximum(x1: Any, x2: Any) -> ndarray:
     return _new(np.maximum(_operand(x1), _operand(x2)))
 
 
+def hypot(x1: ndarray, x2: ndarray) -> ndarray:
+    return _new(np.hypot(_operand(x1), _operand(x2)))
+
+
 def sqrt(x: ndarray) -> ndarray:
     return _new(np.sqrt(_operand(x)))
 
@@ -513,7 +517,7 @@ def modules() -> dict[str, ModuleType]:
         if parent:
             setattr(made[parent], last, module)
     functions = (asarray, ascontiguousarray, concatenate, empty, from_dlpack, isfinite, maximum, moveaxis)
-    functions += (exp, log, sqrt, take, where, zeros)
+    functions += (exp, hypot, log, sqrt, take, where, zeros)
     vars(made["cupy"]).update({f.__name__: f for f in functions})
     vars(made["cupy"]).update(ndarray=ndarray, RawKernel=RawKernel, __version__="stand-in")
     vars(made["cupy.cuda"]).update(Device=Device)

@@ -210,6 +210,9 @@ class CuPyBackend(Backend):
             cuda.modulus(z, 2, out[part])
         return out
 
+    def hypot(self, re: Array, im: Array) -> Array:
+        return cupy.hypot(re, im)
+
     def permute(self, x: Array, order: Sequence[int]) -> Array:
         return x.transpose(tuple(order))
 
