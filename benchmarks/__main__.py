@@ -22,7 +22,7 @@ from benchmarks.contestants import EVERY
 from benchmarks.machine import machine
 from benchmarks.records import Records, source
 from benchmarks.report import REPORT, facts, write_chapter
-from benchmarks.speed import options
+from benchmarks.speed import default_cases, options
 from benchmarks.timing import cores
 
 TITLE = "Agreement and speed"
@@ -40,20 +40,21 @@ def parse(given: Sequence[str]) -> argparse.Namespace:
         "--threads",
         type=int,
         nargs="+",
-        default=sorted({1, min(2, cores())}),
         metavar="N",
-        help="numbers of cores and threads to time with (default: 1 2)",
+        help="numbers of cores and threads to time with (default: 1 2, with --quick 2)",
     )
     parser.add_argument("--data", help="folder that holds the golden files, or their folder golden/")
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help=f"the report whose chapter is written (default: {REPORT.name}; none for a part of the cases)",
+        help=f"the report whose chapter is written (default: {REPORT.name}; none if cases are left out)",
     )
     parser.add_argument("--resume", action="store_true", help="measure only what an interrupted run lacks")
     parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
     arguments = parser.parse_args(given)
+    most = min(2, cores())
+    arguments.threads = arguments.threads or ([most] if arguments.quick else sorted({1, most}))
     for count in arguments.threads:
         if not 1 <= count <= cores():
             parser.error(
@@ -65,11 +66,11 @@ def parse(given: Sequence[str]) -> argparse.Namespace:
 def main(given: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if given is None else given
     arguments = parse(given)
+    cases = arguments.cases or default_cases(arguments.quick)
     if arguments.list:
-        print("\n".join(case.name for case in arguments.cases))
+        print("\n".join(case.name for case in cases))
         return 0
     began = time.perf_counter()
-    whole = len(arguments.cases) == len(EVERY)
     setting = {**machine(), "source": source(), "effort": "quick" if arguments.quick else "full"}
     kept = (arguments.output or REPORT).with_suffix(".records.json")
     try:
@@ -79,9 +80,9 @@ def main(given: Sequence[str] | None = None) -> int:
         return 2
     found, failures = collect(
         records,
-        arguments.cases,
+        cases,
         arguments.threads,
-        whole=whole,
+        whole=arguments.cases is None,
         quick=arguments.quick,
         compiled=arguments.compile,
         data=arguments.data,
@@ -89,7 +90,7 @@ def main(given: Sequence[str] | None = None) -> int:
     minutes = f"{(time.perf_counter() - began) / 60:.1f} min" + ", resumed" * arguments.resume
     command = shlex.join(["benchmarks", *_without_paths(given)])
     text = f"{facts(command, time=minutes)}\n\n{chapter.render(found)}"
-    if arguments.output or whole:
+    if arguments.output or len(cases) == len(EVERY):
         write_chapter(TITLE, text, arguments.output or REPORT)
     print(text)
     return int(failures > 0)

@@ -16,8 +16,8 @@ from typing import Any
 import groupscat
 from benchmarks import agreement, speed, startup
 from benchmarks.cases import Transform
-from benchmarks.chapter import MEMORY_OF, Found, Start
-from benchmarks.contestants import NUMPY, OURS, PEER, takes_part
+from benchmarks.chapter import Found, Start
+from benchmarks.contestants import NUMPY, OURS, PEER, reference
 from benchmarks.measured import Measured
 from benchmarks.memory import peak
 from benchmarks.peers import kymatio
@@ -77,8 +77,7 @@ def memory_of(records: Records, case: Transform) -> dict[str, Any]:
     """By contestant, each in a process of its own."""
     return {
         who: records.once(f"memory: {case.name}, {who}", partial(peak, case.name, who))
-        for who in MEMORY_OF
-        if takes_part(who, case)
+        for who in (OURS, NUMPY, reference(case))
     }
 
 

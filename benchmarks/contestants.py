@@ -183,7 +183,9 @@ BUILDERS: dict[str, Callable[[Transform], Contestant]] = {
 
 
 def host(value: Any) -> Any:
-    """A tensor as an array on the host; lists likewise."""
+    """A tensor as an array on the host; lists likewise, None as it is."""
+    if value is None:  # what transforms give that are only timed
+        return None
     if isinstance(value, (list, tuple)):
         return [host(v) for v in value]
     return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -64,10 +65,11 @@ class Expectation:
         """
         if self.measured is None:
             return f"not measured: {self.reason.removeprefix('absent: ') or 'absent'}"
-        if self.at_most:
-            share = self.measured / self.wanted
-            return f"met, {share:.2f} of it" if share <= 1 else f"over by {_percent(share - 1)}"
         share = self.measured / self.wanted
+        if not math.isfinite(share):
+            return "not measured: not a number"
+        if self.at_most:
+            return f"met, {share:.2f} of it" if share <= 1 else f"over by {_percent(share - 1)}"
         return f"met, {share:.2f} times" if share >= 1 else f"short by {_percent(1 - share)}"
 
     def cells(self) -> list[str]:

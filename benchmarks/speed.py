@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from benchmarks.contestants import (
     ON_NUMPY,
     ON_TORCH,
     OURS,
-    Contestant,
     host,
     present,
     reference,
@@ -35,9 +34,11 @@ from benchmarks.records import Records
 from benchmarks.times import render as times_of
 from benchmarks.timing import Effort, Timing, cores, interleaved, limit_threads
 
-#: Seconds for one case, called one way; a round of slow contestants goes on until there are three.
-FULL = Effort(budget=5, least=3, most=60)
-QUICK = Effort(budget=1, least=2, most=15)
+#: For one case, called one way.
+FULL = Effort(budget=4, least=3, most=60, slow=8)
+QUICK = Effort(budget=1, least=2, most=15, slow=3)
+#: Left out of a quick look, because the peer takes minutes.
+HEAVY = "JTFS 1×65536"
 #: Cases of which a compiled Kymatio is timed, if it is: each takes up to a minute of compiling.
 TO_COMPILE = "2-D 64×32² J=2|1-D 16×8192"
 #: The exit status when coefficients or gradients are not the peer's.
@@ -54,32 +55,31 @@ def measure_case(case: Transform, threads: int, effort: Effort, others: Iterable
     results = []
     for mode in MODES:
         calls = {name: c.calls[mode] for name, c in found.items() if mode in c.calls}
-        errors = differences(case, found, mode)
+        seen: dict[str, Any] = {}
+
+        def look(name: str, result: Any, seen: dict[str, Any] = seen) -> None:
+            seen[name] = host(result)
+
         # One group after the other: threads of SciPy and of Torch disturb each other where calls alternate.
         times: dict[str, Timing] = {}
         for group in (ON_TORCH, ON_NUMPY):
             members = {name: call for name, call in calls.items() if name in group}
-            times |= interleaved(members, effort)
+            times |= interleaved(members, effort, look)
         compiling = {name: found[name].compiling for name in calls if found[name].compiling}
+        errors = differences(case, seen, mode)
         results.append(Measured(case.name, threads, mode, times, errors, absent, compiling))
     return results
 
 
-def differences(case: Transform, found: dict[str, Contestant], mode: str) -> dict[str, float]:
-    """The error of ours against the peer, of coefficients or of gradients."""
-    peer = reference(case)
-    if peer not in found:
+def differences(case: Transform, results: Mapping[str, Any], mode: str) -> dict[str, float]:
+    """The error of ours against the peer's, of coefficients or of gradients; by contestant."""
+    peer = results.get(reference(case))
+    if peer is None:
         return {}
-    expected = host(found[peer].calls[mode]())
-    errors = {}
-    for name in (OURS, NUMPY):
-        if name in found and mode in found[name].calls:
-            y = host(found[name].calls[mode]())
-            if mode == FORWARD:
-                errors[name] = case.error(y, expected, _orders(case))
-            else:
-                errors[name] = float(abs(y - expected).max() / abs(expected).max())
-    return errors
+    ours = {name: results[name] for name in (OURS, NUMPY) if name in results}
+    if mode == FORWARD:
+        return {name: case.error(y, peer, _orders(case)) for name, y in ours.items()}
+    return {name: float(abs(y - peer).max() / abs(peer).max()) for name, y in ours.items()}
 
 
 def _orders(case: Transform) -> list[int]:
@@ -101,6 +101,11 @@ def chosen(pattern: str) -> list[Transform]:
         names = ", ".join(case.name for case in EVERY)
         raise argparse.ArgumentTypeError(f"{pattern!r} matches none of: {names}")
     return found
+
+
+def default_cases(quick: bool) -> list[Transform]:
+    """All, but for a quick look not those where a peer takes minutes."""
+    return [case for case in EVERY if not (quick and re.search(HEAVY, case.name))]
 
 
 def measure(
@@ -131,9 +136,7 @@ def record_of(case: Transform, threads: int) -> str:
 def options(parser: argparse.ArgumentParser) -> None:
     """What ``python -m benchmarks`` takes as well."""
     parser.add_argument("--quick", action="store_true", help="few repetitions: a look, not a result")
-    parser.add_argument(
-        "--cases", type=chosen, default=EVERY, metavar="REGEX", help="those whose name matches"
-    )
+    parser.add_argument("--cases", type=chosen, metavar="REGEX", help="only those whose name matches")
     parser.add_argument(
         "--compile",
         nargs="?",
@@ -158,10 +161,11 @@ def main() -> int:
     arguments = parser.parse_args()
     limit_threads(arguments.threads)
     records = Records(arguments.records)
-    found = measure(records, arguments.cases, arguments.threads, arguments.quick, arguments.compile)
+    cases = arguments.cases or default_cases(arguments.quick)
+    found = measure(records, cases, arguments.threads, arguments.quick, arguments.compile)
     print(times_of(found))
-    cases = {case.name: case for case in EVERY}
-    return 0 if all(m.agrees(cases[m.case]) for m in found) else DISAGREE
+    by_name = {case.name: case for case in cases}
+    return 0 if all(m.agrees(by_name[m.case]) for m in found) else DISAGREE
 
 
 if __name__ == "__main__":

@@ -55,12 +55,13 @@ def render(found: Sequence[Measured]) -> str:
 def _times(rows: Sequence[Measured]) -> str:
     names = [n for n in (*ON_TORCH, *ON_NUMPY) if any(n in m.times for m in rows)]
     cells = [[m.case, *(str(m.times.get(name, "")) for name in names)] for m in rows]
-    return "Median [quartiles]:\n\n" + table(["case", *names], cells)
+    return "Median [quartiles]; what takes many seconds is called once:\n\n" + table(["case", *names], cells)
 
 
 def ratio(m: Measured, slow: str, fast: str) -> float | None:
-    """That of the times; ``THE_PEER`` is the reference of the case."""
-    return m.ratio(reference(CASES[m.case]) if slow == THE_PEER else slow, fast)
+    """That of the times; ``THE_PEER`` is the reference of the case, which is not told a second time."""
+    peer = reference(CASES[m.case])
+    return None if slow == peer else m.ratio(peer if slow == THE_PEER else slow, fast)
 
 
 def _ratios(rows: Sequence[Measured]) -> str:

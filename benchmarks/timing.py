@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import sys
 import time
@@ -25,24 +26,37 @@ class Timing:
     calls: int
 
     def __str__(self) -> str:
+        if self.calls == 1:
+            return f"{seconds(self.median)} (one call)"
         return f"{seconds(self.median)} [{seconds(self.low)}, {seconds(self.high)}]"
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: rounds of one call each, until ``budget`` seconds are spent."""
+    """How long to measure: rounds of one call each, until ``budget`` seconds are spent.
+
+    Whoever takes longer than ``slow`` seconds has one call that counts, and the others go on.
+    """
 
     budget: float
     least: int
     most: int
+    slow: float = math.inf
 
 
 FULL = Effort(budget=20, least=7, most=60)
 QUICK = Effort(budget=3, least=3, most=15)
 
 
-def interleaved(functions: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str, Timing]:
-    """Time every function in turn, A B C A B C …, after one round that does not count."""
+def interleaved(
+    functions: Mapping[str, Callable[[], Any]],
+    effort: Effort,
+    look: Callable[[str, Any], None] = lambda name, result: None,
+) -> dict[str, Timing]:
+    """Time every function in turn, A B C A B C …, after one round that does not count.
+
+    ``look`` is given the name and the result of every function in that round.
+    """
     warm_allocator()
     spent: dict[str, list[float]] = {name: [] for name in functions}
     enabled = gc.isenabled()
@@ -53,12 +67,16 @@ def interleaved(functions: Mapping[str, Callable[[], Any]], effort: Effort) -> d
             if turn > effort.least and time.perf_counter() - began > effort.budget:
                 break
             for name, function in functions.items():
+                if max(spent[name], default=0) > effort.slow:
+                    continue
                 start = time.perf_counter()
                 result = function()
                 elapsed = time.perf_counter() - start
-                del result
                 if turn:
                     spent[name].append(elapsed)
+                else:
+                    look(name, result)
+                del result
             gc.collect()
     finally:
         if enabled:
