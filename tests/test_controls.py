@@ -82,12 +82,12 @@ FAULTS |= {
     "l1 norm of the infinite axis": changed(morlet.Gabor, "_norm", lambda f, self, size: f(self, None)),
     "sampled Gaussians without aliases": lambda p: p.setattr(morlet, "REACH", 3.0),
     "aliases of one side only": changed(
-        morlet, "_aliases", lambda f, x, centre, reach, p: f(x, centre, reach, p)[: 1 + int(reach / p)]
+        morlet, "aliases", lambda f, x, centre, reach, p: f(x, centre, reach, p)[: 1 + int(reach / p)]
     ),
     "a wide filter not halved in space": changed(
         morlet.Gabor, "_samples", lambda f, self, t: f(self, t) * (1 + (len(t) > 1) * (t[0][0] == 0))
     ),
-    "waves of the other sign": changed(morlet, "_waves", returns(np.conj)),
+    "waves of the other sign": changed(morlet, "waves", returns(np.conj)),
     "wavelets crossing elsewhere": lambda p: p.setattr(audio, "CROSSING", 0.6),
     "bandwidth of the 1-D low-pass": lambda p: p.setattr(audio, "SIGMA_0", 0.11),
     "subsampling chosen too coarse": lambda p: p.setattr(audio, "ALPHA", 2.0),

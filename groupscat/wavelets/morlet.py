@@ -10,17 +10,16 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from groupscat.wavelets.gaussian import add_gaussian, aliases, quadratic, waves
+
 #: exp(−REACH²/2) ≈ 9e-17: beyond this many standard deviations a Gaussian is zero in float64.
 REACH = 8.6
-
-#: Elements of a grid evaluated at a time: the temporaries of one slab stay in the cache.
-BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -164,14 +163,14 @@ class Gabor:
 
     def _samples(self, t: Sequence[NDArray[np.float64]]) -> NDArray[np.complex128]:
         """The filter before normalisation on the grid spanned by the positions t, one array per axis."""
-        envelope = np.exp(-2 * math.pi**2 * _quadratic(self._covariance, t))
+        envelope = np.exp(-2 * math.pi**2 * quadratic(self._covariance, t))
         envelope *= math.prod(math.sqrt(2 * math.pi) * s for s in self.sigma)
-        waves = (
+        terms = (
             weight
             * math.prod(np.ix_(*(np.exp(2j * math.pi * c * v) for c, v in zip(centre, t, strict=True))))
             for weight, centre in self._terms
         )
-        return np.asarray(envelope * sum(waves))
+        return np.asarray(envelope * sum(terms))
 
     def _transformed(
         self, freqs: Sequence[NDArray[np.float64]], periods: Sequence[float], out: NDArray[np.float64]
@@ -182,28 +181,30 @@ class Gabor:
         transformed an axis at a time by matrix products; as g(−t) is the conjugate of g(t), half of the
         first axis will do.
         """
-        t, waves = [], []
+        t, tables = [], []
         for f, period in zip(freqs, periods, strict=True):
             radius = math.ceil(REACH * period / (2 * math.pi * min(self.sigma)))
             t.append(np.arange(-radius, radius + 1) / period)
-            waves.append(_waves(f.tobytes(), period, radius))
+            tables.append(waves(f.tobytes(), period, radius))
         half = len(t[0]) // 2
         g = self._samples([t[0][half:], *t[1:]]) / math.prod(periods)
         g[1:] *= 2
-        for wave in waves[1:]:
+        for wave in tables[1:]:
             g = np.tensordot(g, wave, (1, 0))
         # The real part of a product, as one of real numbers.
-        left, right = (np.concatenate([z.real, sign * z.imag]) for z, sign in ((waves[0][half:], 1), (g, -1)))
+        left, right = (
+            np.concatenate([z.real, sign * z.imag]) for z, sign in ((tables[0][half:], 1), (g, -1))
+        )
         np.matmul(left.T, right.reshape(len(right), -1), out=out.reshape(len(freqs[0]), -1))
         return out
 
     def _at_zero(self, centre: Sequence[float]) -> float:
         """Σ_m exp(−½ (m − centre)ᵀ C⁻¹ (m − centre)): the sampled Gaussian at frequency 0."""
         reach = (REACH * self.deviation).tolist()
-        aliases = (range(math.ceil(c - r), math.floor(c + r) + 1) for c, r in zip(centre, reach, strict=True))
+        shifts = (range(math.ceil(c - r), math.floor(c + r) + 1) for c, r in zip(centre, reach, strict=True))
         frame = list(zip(self._rotation.tolist(), self.sigma, strict=True))
         total = 0.0  # the terms are few: plain numbers are faster than arrays of them
-        for m in itertools.product(*aliases):
+        for m in itertools.product(*shifts):
             x = [k - c for k, c in zip(m, centre, strict=True)]
             total += math.exp(
                 -0.5 * sum((sum(r * v for r, v in zip(row, x, strict=True)) / s) ** 2 for row, s in frame)
@@ -220,22 +221,9 @@ class Gabor:
     ) -> None:
         """out += weight·Σ_m exp(−½ (f + m·period − centre)ᵀ C⁻¹ (…)), each term only where it counts."""
         reach = math.sqrt(max(0.0, REACH**2 + 2 * math.log(abs(weight)))) * self.deviation
-        pieces = [_aliases(f, c, r, p) for f, c, r, p in zip(freqs, centre, reach, periods, strict=True)]
-        for (x, rows), *rest in itertools.product(*pieces):
-            most = max(1, BLOCK // max(1, math.prod(len(d) for d, _ in rest)))
-            for first, last, shift in rows:
-                for start in range(first, last, most):
-                    slab = slice(start, min(start + most, last))
-                    near = _quadratic(-0.5 * self._precision, [x[slab], *(d for d, _ in rest)])
-                    np.exp(near, out=near)
-                    if weight != 1:
-                        near *= weight
-                    for runs in itertools.product(
-                        [(slab.start, slab.stop, shift)], *(runs for _, runs in rest)
-                    ):
-                        there = tuple(slice(lo + shift, hi + shift) for lo, hi, shift in runs)
-                        here = (slice(None), *(slice(lo, hi) for lo, hi, _ in runs[1:]))
-                        out[there] += near[here]
+        pieces = [aliases(f, c, r, p) for f, c, r, p in zip(freqs, centre, reach, periods, strict=True)]
+        for box in itertools.product(*pieces):
+            add_gaussian(out, self._precision, box, weight)
 
 
 @dataclass(frozen=True)
@@ -263,47 +251,3 @@ class Morlet(Gabor):
     def _terms(self) -> tuple[tuple[float, tuple[float, ...]], ...]:
         around_xi = super()._terms
         return (*around_xi, (-self.correction, (0.0,) * self.ndim)) if self.correction > 0 else around_xi
-
-
-@lru_cache(maxsize=4)
-def _waves(freqs: bytes, period: float, radius: int) -> NDArray[np.complex128]:
-    """exp(−2πi f t) for t = −radius/period … radius/period: the filters of one scale share it."""
-    t = np.arange(radius + 1) / period
-    half = np.exp(-2j * math.pi * np.multiply.outer(t, np.frombuffer(freqs)))
-    waves = np.concatenate([half[:0:-1].conj(), half])
-    waves.setflags(write=False)
-    return waves
-
-
-def _aliases(
-    f: NDArray[np.float64], centre: float, reach: float, period: float
-) -> list[tuple[NDArray[np.float64], list[tuple[int, int, int]]]]:
-    """The distances f + m·period − centre within reach, for each m that has some.
-
-    With them the runs (first, last, shift) in which they lie side by side in f too, shifted: the frequencies
-    of a transform wrap around.
-    """
-    first = math.ceil((centre - reach - f.max()) / period)
-    last = math.floor((centre + reach - f.min()) / period)
-    found = []
-    for m in range(first, last + 1):
-        distance = f + m * period - centre if m else f - centre
-        (inside,) = np.nonzero(np.abs(distance) <= reach)
-        cuts = np.flatnonzero(inside[1:] - inside[:-1] != 1) + 1
-        edges = [0, *cuts.tolist(), len(inside)]
-        runs = [(lo, hi, int(inside[lo]) - lo) for lo, hi in itertools.pairwise(edges) if hi > lo]
-        found.append((distance[inside], runs))
-    return found
-
-
-def _quadratic(p: NDArray[np.float64], x: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """xᵀ P x on the grid spanned by the 1-D arrays x."""
-    grid = np.ix_(*x)
-    total: NDArray[np.float64] | float = 0.0
-    for i, v in enumerate(grid):
-        linear = 2 * sum(p[i, k] * grid[k] for k in range(i)) if i else 0.0
-        term = p[i, i] * v + linear
-        term *= v
-        term += total
-        total = term
-    return np.asarray(total)

@@ -1,0 +1,72 @@
+"""Gaussians on the grid of a few 1-D arrays: sums over aliases, in frequency or by waves."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Elements of a grid evaluated at a time: the temporaries of one slab stay in the cache.
+BLOCK = 1 << 15
+
+#: Distances along one axis, and the runs (first, last, shift) in which they lie side by side in the
+#: spectrum, ``shift`` further on: the frequencies of a transform wrap around.
+Near = tuple[NDArray[np.float64], list[tuple[int, int, int]]]
+
+
+def aliases(f: NDArray[np.float64], centre: float, reach: float, period: float) -> list[Near]:
+    """The distances f + m·period − centre within reach, for each m that may have some."""
+    first = math.ceil((centre - reach - f.max()) / period)
+    last = math.floor((centre + reach - f.min()) / period)
+    found = []
+    for m in range(first, last + 1):
+        distance = f + m * period - centre if m else f - centre
+        (inside,) = np.nonzero(np.abs(distance) <= reach)
+        cuts = np.flatnonzero(inside[1:] - inside[:-1] != 1) + 1
+        edges = [0, *cuts.tolist(), len(inside)]
+        runs = [(lo, hi, int(inside[lo]) - lo) for lo, hi in itertools.pairwise(edges) if hi > lo]
+        found.append((distance[inside], runs))
+    return found
+
+
+def add_gaussian(
+    out: NDArray[np.float64], precision: NDArray[np.float64], box: Sequence[Near], weight: float
+) -> None:
+    """out += weight·exp(−½ xᵀ P x) for the distances x of a box, a cache-sized slab at a time."""
+    (x, rows), *rest = box
+    most = max(1, BLOCK // max(1, math.prod(len(d) for d, _ in rest)))
+    for first, last, shift in [(k, min(k + most, b), s) for a, b, s in rows for k in range(a, b, most)]:
+        near = quadratic(-0.5 * precision, [x[first:last], *(d for d, _ in rest)])
+        np.exp(near, out=near)
+        if weight != 1:
+            near *= weight
+        for runs in itertools.product(*(runs for _, runs in rest)):
+            there = (slice(first + shift, last + shift), *(slice(a + s, b + s) for a, b, s in runs))
+            out[there] += near[(slice(None), *(slice(a, b) for a, b, _ in runs))]
+
+
+def quadratic(p: NDArray[np.float64], x: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """xᵀ P x on the grid spanned by the 1-D arrays x."""
+    grid = np.ix_(*x)
+    total: NDArray[np.float64] | float = 0.0
+    for i, v in enumerate(grid):
+        linear = 2 * sum(p[i, k] * grid[k] for k in range(i)) if i else 0.0
+        term = p[i, i] * v + linear
+        term *= v
+        term += total
+        total = term
+    return np.asarray(total)
+
+
+@lru_cache(maxsize=3)
+def waves(freqs: bytes, period: float, radius: int) -> NDArray[np.complex128]:
+    """exp(−2πi f t) for t = −radius/period … radius/period: shared by the filters of one scale."""
+    t = np.arange(radius + 1) / period
+    half = np.exp(-2j * math.pi * np.multiply.outer(t, np.frombuffer(freqs)))
+    table = np.concatenate([half[:0:-1].conj(), half])
+    table.setflags(write=False)
+    return table
