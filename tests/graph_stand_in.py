@@ -10,12 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from groupscat.backend import get_backend
+
 #: Operations that wait for the device: not to be recorded.
 WAITING = ("aten::_local_scalar_dense", "aten::item", "aten::nonzero", "aten::equal", "aten::is_nonzero")
+
+
+def take_the_cpu_for_a_gpu(patch: pytest.MonkeyPatch) -> None:
+    """Leave out kernels that are compiled for the CPU, where there are any: a GPU has no use for them."""
+    backend = type(get_backend("torch"))
+    if hasattr(backend, "views"):
+        patch.setattr(backend, "views", lambda self, *xs: None)
 
 
 class Recorder(TorchDispatchMode):

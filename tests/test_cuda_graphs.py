@@ -22,7 +22,7 @@ import torch
 import groupscat.torch as gst
 from groupscat_torch import graphs
 from groupscat_torch.graphs import Graphs, Recordings
-from tests.graph_stand_in import Cuda
+from tests.graph_stand_in import Cuda, take_the_cpu_for_a_gpu
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[Graphs]:
     found = Graphs(Cuda(), "cpu")
     monkeypatch.setattr(graphs, "GRAPHS", found)
     monkeypatch.setattr(Cuda, "log", [])
+    take_the_cpu_for_a_gpu(monkeypatch)
     return found
 
 

@@ -22,6 +22,7 @@ if missing("torch"):
 import torch
 
 from groupscat_torch.precision import NEWER, SWITCHES, exact, rounding
+from tests.graph_stand_in import take_the_cpu_for_a_gpu
 
 matmul, conv = SWITCHES
 
@@ -118,6 +119,7 @@ def test_every_operation_of_scattering_is_within(name: str, monkeypatch: pytest.
         yield
         within.pop()
 
+    take_the_cpu_for_a_gpu(monkeypatch)
     backend = type(gs.get_backend("torch"))
     monkeypatch.setattr(backend, "exact", entered)
     for verb in ("linear", "fft", "filterbank"):

@@ -1,7 +1,7 @@
 """Triton kernels for what would otherwise be several passes over the memory of a GPU.
 
 A complex array is seen as one of real numbers whose last axis is twice as long: re, im, re, im … Filters hold
-each sample twice (see ``TorchBackend.prepare``), so that filtering is a product number by number.
+each sample twice, so that filtering is a product number by number, or once, as the backend prepares them.
 """
 
 # Triton brings no types, and what it compiles is not Python's to check.
@@ -21,8 +21,8 @@ from torch import Tensor
 
 from groupscat.backend.base import Segments
 
-#: Numbers per program along a signal; signals and filters per program at most: each sample that is read is
-#: used for all filters, each filter for all signals.
+#: Numbers per program along a signal, signals, and filters: each sample that is read is used for all
+#: filters, each filter for all signals. Of shorter signals a program takes more.
 NUMBERS, ROWS, FILTERS = 256, 2, 4
 #: Numbers of modulus per program.
 MODULI = 512
@@ -37,7 +37,7 @@ REAL = {torch.complex64: torch.float32, torch.complex128: torch.float64}
 def _multiply_fold(
     spectrum, filters, positions, out,
     rows, count, n, size, folds, filter_step,
-    ROWS: tl.constexpr, FILTERS: tl.constexpr, NUMBERS: tl.constexpr,
+    ROWS: tl.constexpr, FILTERS: tl.constexpr, NUMBERS: tl.constexpr, COPIES: tl.constexpr,
 ):  # fmt: skip
     """out[r, p, u] = Σ_k spectrum[r, positions[k, u]] filters[k, p, u], u counting samples, not numbers."""
     e = tl.program_id(0) * NUMBERS + tl.arange(0, NUMBERS)
@@ -54,7 +54,8 @@ def _multiply_fold(
             for k in range(folds):
                 at = tl.load(positions + k * n + u, mask=inside, other=0)
                 z = tl.load(spectrum + (row + at[None, :]) * 2 + part[None, :], mask=there, other=0.0)
-                psi = filters + k * filter_step + p.to(tl.int64)[:, None] * (2 * n) + e[None, :]
+                of_filter = p.to(tl.int64)[:, None] * (COPIES * n) + (e // (2 // COPIES))[None, :]
+                psi = filters + k * filter_step + of_filter
                 total += z[:, None, :] * tl.load(psi, mask=kept, other=0.0)[None, :, :]
             channel = r.to(tl.int64)[:, None] * count + p[None, :]
             tl.store(
@@ -92,7 +93,7 @@ def multiply_fold(
     Parameters
     ----------
     spectrum : complex, shape (B, C, N_1, …, N_d), Π N below 2³¹.
-    filters : real, shape (K, P, n_1, …, n_d, 2), K = Π fold, each sample twice.
+    filters : real, shape (K, P, n_1, …, n_d, 1 or 2), K = Π fold, each sample once or twice.
     segments, fold : as there.
 
     Returns
@@ -101,14 +102,16 @@ def multiply_fold(
     """
     spectrum, filters = spectrum.resolve_conj().contiguous(), _contiguous_blocks(filters)
     batch, channels, *sizes = spectrum.shape
-    folds, count, *lengths, _ = filters.shape
+    folds, count, *lengths, copies = filters.shape
     out = spectrum.new_empty((batch, channels * count, *lengths))
     if out.numel() == 0:
         return out
     rows, n = batch * channels, math.prod(lengths)
-    per_row, per_filter = min(ROWS, rows), min(FILTERS, triton.next_power_of_2(count))
+    numbers = min(NUMBERS, triton.next_power_of_2(2 * n))
+    per_row = min(ROWS * NUMBERS // numbers, triton.next_power_of_2(rows))
+    per_filter = min(FILTERS, triton.next_power_of_2(count))
     grid = (
-        triton.cdiv(2 * n, NUMBERS),
+        triton.cdiv(2 * n, numbers),
         min(triton.cdiv(rows, per_row), MOST_PROGRAMS),
         min(triton.cdiv(count, per_filter), MOST_PROGRAMS),
     )
@@ -117,7 +120,7 @@ def multiply_fold(
         _multiply_fold[grid](
             _numbers(spectrum), filters, table, _numbers(out),
             rows, count, n, math.prod(sizes), folds, filters.stride(0),
-            ROWS=per_row, FILTERS=per_filter, NUMBERS=NUMBERS, enable_fp_fusion=True,
+            ROWS=per_row, FILTERS=per_filter, NUMBERS=numbers, COPIES=copies, enable_fp_fusion=True,
         )  # fmt: skip
     return out
 
