@@ -26,6 +26,7 @@ ORDER = (
     "CIFAR-10, few images",
     "CIFAR-10, hierarchical CNN",
     "Throughput",
+    "Scale",
 )
 
 

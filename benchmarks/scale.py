@@ -1,47 +1,92 @@
-"""Time per sample against the size, streams, and two processes against one.
+"""Time per sample against the size and the batch, streams, and two processes: ``python -m benchmarks.scale``.
 
-    python -m benchmarks.scale [--largest 20] [--side 2048] [--budget 3]
-    python -m benchmarks.scale --processes 1 2
-
-Scattering of one signal from 2^10 samples on and of one image from 32² on, at fixed scales, on one core: by
-the FFT the cost of a sample grows like log N, by windows (``groupscat.stream``) not at all. The processes are
+Scattering of one signal of 2^10 to 2^20 samples and of one image of 32² to 2048² at fixed scales, and of
+batches of both, on NumPy, float32, one core. By the FFT the time grows like N log N, by windows
+(``groupscat.stream``) like N, and the cost of a sample does not depend on the batch. The two processes are
 those of a Dask cluster with a core and a thread each, which transform images that they make themselves.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import time
-from collections.abc import Iterable, Iterator
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import groupscat as gs
+from benchmarks import expectations
+from benchmarks.expectations import Expectation
+from benchmarks.processes import COUNTS, WANTED, per_process
+from benchmarks.report import facts, write_chapter
 from benchmarks.tables import seconds, table
 from benchmarks.timing import Effort, Timing, interleaved, limit_threads
 
+TITLE = "Scale"
 #: Scales of the signals and of the images.
-IN_TIME = {"J": 8, "Q": 8}
-IN_SPACE = {"J": 3, "L": 8}
-#: Blocks, images in each and their side, for the processes.
-BLOCKS, IMAGES, SIDE = 24, 8, 128
+IN_TIME: dict[str, Any] = {"J": 8, "Q": 8}
+IN_SPACE: dict[str, Any] = {"J": 3, "L": 8}
+#: Samples of a signal and side of an image in batches.
+SAMPLES, SIDE = 8192, 32
+BATCHES = tuple(1 << k for k in range(10))
+#: Samples of the windows of a stream.
+BLOCK = 1 << 14
+#: At most: the power of N log N by which time grows over the upper half of the sizes, and the cost of a
+#: sample in the largest batch over that in the best.
+POWER, FLAT = 1.1, 1.25
+FIGURE = Path(__file__).parents[1] / "docs" / "_static" / "scale.svg"
 
 
-def signal(n: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.random.default_rng(0).standard_normal(n, np.float32)
+@dataclass(frozen=True)
+class Point:
+    """A call: the samples of one signal, how many signals, its time."""
+
+    series: str
+    samples: int
+    batch: int
+    time: Timing
+
+    @property
+    def cost(self) -> float:
+        """Seconds of one sample."""
+        return self.time.median / (self.samples * self.batch)
 
 
-def samples(sizes: Iterable[int], effort: Effort) -> Iterator[tuple[int, Timing, Timing]]:
-    """Size, one transform, the same as a stream; seconds."""
-    for n in sizes:
-        S, x = gs.Scattering1D(shape=n, **IN_TIME), signal(n)
-        block = gs.Scattering1D(shape=min(n, 1 << 14), **IN_TIME)
-        functions = {"whole": lambda S=S, x=x: S(x), "stream": lambda S=block, x=x: drain(S, x)}
-        found = interleaved(functions, effort)
-        yield n, found["whole"], found["stream"]
+def signal(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+def points(largest: int, side: int, effort: Effort, batches: Sequence[int] = BATCHES) -> Iterator[Point]:
+    """Every point: signals and streams of them, images, batches of both."""
+
+    def timed(samples: int, batch: int, calls: Mapping[str, Callable[[], Any]]) -> Iterator[Point]:
+        print(f"… {', '.join(calls)}: {batch} × {samples} samples", file=sys.stderr, flush=True)
+        for series, time in interleaved(calls, effort).items():
+            yield Point(series, samples, batch, time)
+
+    for n in (1 << k for k in range(10, largest + 1)):
+        whole, block = (gs.Scattering1D(shape=size, **IN_TIME) for size in (n, min(n, BLOCK)))
+        x = signal(n)
+        yield from timed(n, 1, {"signals": partial(whole, x), "streams": partial(drain, block, x)})
+    for n in (1 << k for k in range(5, side.bit_length())):
+        image = gs.Scattering2D(shape=(n, n), **IN_SPACE)
+        yield from timed(n * n, 1, {"images": partial(image, signal(n, n))})
+    sounds = gs.Scattering1D(shape=SAMPLES, **IN_TIME)
+    images = gs.Scattering2D(shape=(SIDE, SIDE), **IN_SPACE)
+    for batch in batches:
+        if batch * SAMPLES <= 1 << 19:
+            calls = {"batches of signals": partial(sounds, signal(batch, SAMPLES))}
+            yield from timed(SAMPLES, batch, calls)
+        yield from timed(
+            SIDE * SIDE, batch, {"batches of images": partial(images, signal(batch, SIDE, SIDE))}
+        )
 
 
 def drain(operator: gs.Scattering1D, x: np.ndarray[Any, Any]) -> None:
@@ -49,78 +94,147 @@ def drain(operator: gs.Scattering1D, x: np.ndarray[Any, Any]) -> None:
         pass
 
 
-def pixels(sides: Iterable[int], effort: Effort) -> Iterator[tuple[int, Timing]]:
-    """Side, one transform of an image; seconds."""
-    for side in sides:
-        S, x = gs.Scattering2D(shape=(side, side), **IN_SPACE), signal(side * side).reshape(side, side)
-        yield side, interleaved({"whole": lambda S=S, x=x: S(x)}, effort)["whole"]
+def growth(found: Sequence[Point]) -> float:
+    """The power p of time ∝ (N log N)^p that fits the upper half of the sizes best.
+
+    >>> sizes = [1 << k for k in range(4, 12)]
+    >>> growth([Point("", n, 1, Timing(n**2 * math.log2(n) ** 2, 0, 0, 1)) for n in sizes])
+    2.0
+    """
+    upper = sorted(found, key=lambda p: p.samples)[len(found) // 2 :]
+    work = [math.log(p.samples * math.log2(p.samples)) for p in upper]
+    times = [math.log(p.time.median) for p in upper]
+    return round(float(np.polyfit(work, times, 1)[0]), 6)
 
 
-def per_process(count: int, rounds: int = 3) -> float:
-    """Seconds that ``count`` processes of a cluster take for all blocks, the best of some rounds."""
-    import dask.array as da
-    from distributed import Client
-
-    import groupscat.dask
-    from groupscat.features.cluster import local
-
-    S = groupscat.dask.Scattering2D(shape=(SIDE, SIDE), **IN_SPACE)
-    shape = (BLOCKS * IMAGES, SIDE, SIDE)
-    x = da.random.default_rng(0).standard_normal(shape, dtype="float32", chunks=(IMAGES, SIDE, SIDE))
-    result = S(x).mean(axis=(0, 2, 3))  # small, so that it is not the transport that is timed
-    with cores(count), local(count) as processes, Client(processes, set_as_default=False) as client:
-        client.compute(result).result()  # imports, filters
-        spent = []
-        for _ in range(rounds):
-            began = time.perf_counter()
-            client.compute(result).result()
-            spent.append(time.perf_counter() - began)
-    return min(spent)
+def flatness(found: Sequence[Point]) -> float:
+    """The cost of a sample in the largest batch, over that in the best."""
+    return max(found, key=lambda p: p.batch).cost / min(p.cost for p in found)
 
 
-@contextlib.contextmanager
-def cores(count: int) -> Iterator[None]:
-    """As many cores as there are processes, so that each has one."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    every = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(every)[:count])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, every)
+def series(found: Iterable[Point], name: str) -> list[Point]:
+    return [p for p in found if p.series == name]
 
 
-def main() -> None:
+def expected(found: Sequence[Point], processes: dict[int, float] | str) -> list[Expectation]:
+    """How time grows, by size and batch, and what a second process brings."""
+    rows = []
+    for name in ("signals", "images"):
+        of = series(found, name)
+        power = growth(of) if len(of) > 3 else None
+        rows.append(Expectation(f"{name}: time as a power of N log N", POWER, power, "", at_most=True))
+    for name in ("batches of signals", "batches of images"):
+        of = series(found, name)
+        flat = flatness(of) if of else None
+        rows.append(Expectation(f"{name}: the largest over the best, per sample", FLAT, flat, at_most=True))
+    if isinstance(processes, str):
+        rows.append(Expectation("two processes", WANTED, None, reason=processes))
+    else:
+        one, two = (processes[count] for count in COUNTS)
+        rows.append(Expectation("two processes", WANTED, one / two))
+    return rows
+
+
+def tables(found: Sequence[Point], processes: dict[int, float] | str) -> str:
+    """All of them, in Markdown."""
+    streams = {p.samples: p for p in series(found, "streams")}
+    sizes = [
+        [f"2^{p.samples.bit_length() - 1}", *_cells(p), nanoseconds(streams[p.samples])]
+        for p in series(found, "signals")
+    ]
+    images = [[f"{math.isqrt(p.samples)}²", *_cells(p)] for p in series(found, "images")]
+    parts = [
+        table(["samples", "time [quartiles]", "per sample", "per sample, streamed"], sizes),
+        table(["pixels", "time [quartiles]", "per pixel"], images),
+    ]
+    for name, what in (("batches of signals", f"{SAMPLES} samples"), ("batches of images", f"{SIDE}²")):
+        rows = [[str(p.batch), *_cells(p)] for p in series(found, name)]
+        parts.append(table([f"batch of {what}", "time [quartiles]", "per sample"], rows))
+    if not isinstance(processes, str):
+        first = processes[COUNTS[0]]
+        rows = [[str(n), seconds(spent), f"{first / spent:.2f}×"] for n, spent in processes.items()]
+        parts.append(table(["processes", "time", "faster"], rows))
+    return "\n\n".join(parts)
+
+
+def _cells(point: Point) -> list[str]:
+    return [str(point.time), nanoseconds(point)]
+
+
+def nanoseconds(point: Point) -> str:
+    return f"{1e9 * point.cost:.0f} ns"
+
+
+def draw(found: Sequence[Point], path: Path) -> None:
+    """Nanoseconds of a sample against its size, with lines that grow like log N, and against the batch."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    by_size, by_batch = figure.subplots(1, 2)
+    for name, mark in (("signals", "o"), ("streams", "^"), ("images", "s")):
+        of = series(found, name)
+        line = by_size.plot([p.samples for p in of], [1e9 * p.cost for p in of], mark + "-", label=name)[0]
+        if name != "streams" and of:
+            constant = of[-1].cost / math.log2(of[-1].samples)
+            logarithm = [1e9 * constant * math.log2(p.samples) for p in of]
+            by_size.plot([p.samples for p in of], logarithm, "--", color=line.get_color(), alpha=0.6)
+    by_size.set(
+        xscale="log", xlabel="samples N of one signal", ylabel="ns per sample", title="dashed: ∝ log N"
+    )
+    for name, mark in (("batches of signals", "o"), ("batches of images", "s")):
+        of = series(found, name)
+        by_batch.plot([p.batch for p in of], [1e9 * p.cost for p in of], mark + "-", label=name)
+    by_batch.set(xscale="log", xlabel="signals in a batch", title=f"{SAMPLES} samples, {SIDE}² pixels each")
+    by_batch.set_xscale("log", base=2)
+    by_size.set_xscale("log", base=2)
+    for axes in (by_size, by_batch):
+        axes.set_ylim(bottom=0)
+        axes.legend()
+        axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "scale"}):
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.scale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--largest", type=int, default=20, help="log2 of the longest signal")
     parser.add_argument("--side", type=int, default=2048, help="side of the largest image")
-    parser.add_argument("--budget", type=float, default=3, help="seconds for each size")
-    parser.add_argument("--processes", type=int, nargs="+", help="time these numbers of processes instead")
-    arguments = parser.parse_args()
-    if arguments.processes:
-        found = {count: per_process(count) for count in arguments.processes}
-        first = found[arguments.processes[0]]
-        rows = [[str(count), seconds(spent), f"{first / spent:.2f}×"] for count, spent in found.items()]
-        print(table(["processes", "time", "faster"], rows))
+    parser.add_argument("--budget", type=float, default=1.5, help="seconds for each size")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it too (needs matplotlib)")
+    parser.add_argument("--report", action="store_true", help="write the chapter, and the figure of the docs")
+    parser.add_argument("--points", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args(given)
+
+
+def main() -> None:
+    arguments = parse()
+    if arguments.points:  # a process of its own, whose threads are one from the start
+        limit_threads(1)
+        effort = Effort(budget=arguments.budget, least=2, most=30)
+        print(json.dumps([asdict(p) for p in points(arguments.largest, arguments.side, effort)]))
         return
-    limit_threads(1)
-    effort = Effort(budget=arguments.budget, least=2, most=30)
-    rows = [
-        [f"2^{n.bit_length() - 1}", str(whole), per(whole, n), per(stream, n)]
-        for n, whole, stream in samples([1 << k for k in range(10, arguments.largest + 1)], effort)
-    ]
-    print(table(["samples", "time [quartiles]", "per sample", "per sample, streamed"], rows))
-    sides = [side for side in (32, 64, 128, 256, 512, 1024, 2048) if side <= arguments.side]
-    rows = [[f"{side}²", str(found), per(found, side * side)] for side, found in pixels(sides, effort)]
-    print(table(["pixels", "time [quartiles]", "per pixel"], rows))
-
-
-def per(timing: Timing, samples: int) -> str:
-    return f"{1e9 * timing.median / samples:.0f} ns"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.scale", "--points", *sys.argv[1:]],
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    found = [Point(**{**kept, "time": Timing(**kept["time"])}) for kept in json.loads(done.stdout)]
+    processes = per_process(COUNTS)
+    command = "benchmarks.scale" + " --report" * arguments.report
+    rows = expectations.render(expected(found, processes))
+    text = f"{facts(command)}\n\n{rows}\n\n{tables(found, processes)}"
+    if arguments.report:
+        write_chapter(TITLE, text)
+    figure = arguments.figure or (FIGURE if arguments.report else None)
+    if figure:
+        draw(found, figure)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,17 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from benchmarks import __main__ as program  # noqa: E402
-from benchmarks import collect, contestants, expectations, report, speed, times  # noqa: E402
+from benchmarks import collect, contestants, expectations, report, scale, speed, times  # noqa: E402
 from benchmarks.cases import AGREEMENT, CASES, Case  # noqa: E402
 from benchmarks.chapter import Found, Start, render  # noqa: E402
 from benchmarks.contestants import FLOOR, FORWARD, MAIN, NUMPY, OURS, PEER, STEP  # noqa: E402
 from benchmarks.expectations import WANTED, Expectation  # noqa: E402
 from benchmarks.floor import Transform, fft_floor, transforms  # noqa: E402
 from benchmarks.measured import Measured, Memory, limit  # noqa: E402
+from benchmarks.processes import per_process  # noqa: E402
 from benchmarks.records import Records  # noqa: E402
-from benchmarks.timing import Effort, Timing, interleaved  # noqa: E402
+from benchmarks.scale import Point  # noqa: E402
+from benchmarks.timing import Effort, Timing, cores, interleaved  # noqa: E402
 
 NAME = CASES[0].name
 SMALL = Case("small", "2-D", 2, (16, 16), 2, 2)
@@ -300,3 +302,52 @@ class TestProgram:
             "### Forward+backward, 2 threads",
         ):
             assert wanted in flat, wanted
+
+
+def points(name: str, cost, sizes=(64, 128, 256, 512, 1024, 2048), batch: int = 1) -> list[Point]:
+    return [Point(name, n, batch, once(cost(n))) for n in sizes]
+
+
+class TestScale:
+    @pytest.mark.parametrize("power", [1.0, 1.4])
+    def test_growth_is_a_power_of_n_log_n(self, power):
+        found = points("signals", lambda n: 1e-9 * (n * math.log2(n)) ** power)
+        assert scale.growth(found) == pytest.approx(power)
+        found[0] = Point("signals", 64, 1, once(1.0))  # a start that costs much: the upper half decides
+        assert scale.growth(found[::-1]) == pytest.approx(power)
+
+    def test_flatness_is_that_of_the_largest_batch(self):
+        found = [Point("b", 4, batch, once(cost)) for batch, cost in ((1, 9.0), (2, 4.0), (8, 24.0))]
+        assert found[1].cost == 0.5
+        assert scale.flatness(found) == 1.5
+        assert scale.flatness(found[::-1]) == 1.5
+
+    def test_verdicts(self):
+        squares = points("images", lambda n: 1e-9 * n**2)
+        lines = points("signals", lambda n: 1e-9 * n * math.log2(n))
+        batches = [Point("batches of images", 4, b, once(b * 1.0)) for b in (1, 2)]
+        rows = {e.name: e.verdict() for e in scale.expected([*squares, *lines, *batches], {1: 3.3, 2: 2.0})}
+        assert rows["signals: time as a power of N log N"].startswith("met")
+        assert rows["images: time as a power of N log N"].startswith("over by")
+        assert rows["batches of images: the largest over the best, per sample"].startswith("met")
+        assert rows["batches of signals: the largest over the best, per sample"].startswith("not measured")
+        assert rows["two processes"] == "met, 1.03 times"
+        last = scale.expected([], "absent: dask")[-1]
+        assert last.verdict() == "not measured: dask"
+
+    def test_points_tables_and_figure(self, tmp_path):
+        pytest.importorskip("matplotlib")
+        found = list(scale.points(11, 64, Effort(0, 1, 1), batches=(1, 2)))
+        assert [(p.samples, p.batch) for p in found if p.series == "signals"] == [(1024, 1), (2048, 1)]
+        assert [(p.samples, p.batch) for p in found if p.series == "images"] == [(1024, 1), (4096, 1)]
+        assert [p.batch for p in found if p.series == "batches of signals"] == [1, 2]
+        text = " ".join(scale.tables(found, {1: 3.2, 2: 2.0}).split())
+        for wanted in ("| 2^11 ", "| 64² ", "| 2 | 2 s | 1.60× |", "| batch of 32² |"):
+            assert wanted in text, wanted
+        assert "processes" not in scale.tables(found, "absent: dask")
+        scale.draw(found, tmp_path / "new" / "scale.svg")
+        assert "ns per sample" in (tmp_path / "new" / "scale.svg").read_text(encoding="utf-8")
+
+    def test_processes_need_cores(self):
+        many = cores() + 1
+        assert per_process((1, many)).startswith("absent:")
