@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any
 
 from groupscat.backend.base import Array, Backend
+from groupscat.backend.derivatives import Function
 from groupscat.plan.constants import Recipe
 from groupscat.plan.plan import Plan
+from groupscat.plan.recompute import gradient_name, gradient_plan
 
 #: Complex element types by precision.
 COMPLEX = {"float32": "complex64", "float64": "complex128"}
@@ -38,13 +40,13 @@ def run(plan: Plan, inputs: Mapping[str, Array], backend: Backend) -> tuple[Arra
     return tuple(registers[name] for name, _ in plan.outputs)
 
 
-def runner(plan: Plan, backend: Backend) -> Callable[[dict[str, Array]], tuple[Array, ...]]:
+def runner(plan: Plan, backend: Backend) -> Function:
     """``run`` with plan and backend fixed, compiled where the backend wants whole plans compiled."""
     return _compiled(plan, backend) if backend.compiles_plans else partial(run, plan, backend=backend)
 
 
 @lru_cache(maxsize=256)
-def _compiled(plan: Plan, backend: Backend) -> Callable[[dict[str, Array]], tuple[Array, ...]]:
+def _compiled(plan: Plan, backend: Backend) -> Function:
     return backend.compile(partial(run, plan, backend=backend))
 
 
@@ -55,18 +57,23 @@ def run_batched(
     backend: Backend,
     itemsize: int,
     most: int | None = None,
+    recompute: bool = False,
 ) -> tuple[Array, ...]:
     """``run`` on one data input, split along the batch so that intermediates stay in the cache.
 
     ``constants``: those of the plan and its parameters. ``most``: bytes of an intermediate array at which
-    the batch is split; by default what the backend finds best for transforms.
+    the batch is split; by default what the backend finds best for transforms. ``recompute``: gradients come
+    from the :func:`gradient_plan`, in slices too, instead of from all that was computed.
 
     While a framework traces the batch is never looked at: it may have no length yet.
     """
     (name,) = plan.inputs
     execute = runner(plan, backend)
+    arrays = {name: x, **constants}
     if backend.is_tracing(x):
-        return execute({name: x, **constants})
+        if not recompute:
+            return execute(arrays)
+        return backend.recompute(execute, partial(_gradients, plan, backend, None), {name: x}, constants)
     batch = backend.shape(x)[0]
     if batch == 0:
         dtype = backend.dtype(x)
@@ -82,11 +89,67 @@ def run_batched(
         size = max(1, (limit * LONG_ROWS if long else limit) // bytes_per_signal)
         size = math.ceil(batch / math.ceil(batch / size))  # chunks of nearly equal length
     execute = backend.replayed(execute, plan, name, size * bytes_per_signal)
+    forward = partial(_in_slices, plan, execute, backend, size)
+    if not recompute:
+        return forward(arrays)
+    return backend.recompute(forward, partial(_gradients, plan, backend, size), {name: x}, constants)
+
+
+def _in_slices(
+    plan: Plan,
+    execute: Function,
+    backend: Backend,
+    size: int,
+    arrays: dict[str, Array],
+) -> tuple[Array, ...]:
+    """``execute`` on so many signals at a time, or all that the backend can do at once."""
+    whole = backend.cascade(plan, arrays)
+    if whole is not None:
+        return whole
+    batch = backend.shape(arrays[plan.inputs[0]])[0]
     if size >= batch:
-        return execute({name: x, **constants})
-    starts = range(0, batch, size)
-    chunks = [execute({name: x[start : start + size, ...], **constants}) for start in starts]
+        return execute(arrays)
+    chunks = [execute(_slice(plan, arrays, start, size)) for start in range(0, batch, size)]
     return tuple(backend.concat(parts, 0) for parts in zip(*chunks, strict=True))
+
+
+def _slice(plan: Plan, arrays: dict[str, Array], start: int, size: int) -> dict[str, Array]:
+    """Some signals of the data inputs of a plan, and all else."""
+    data = {name: arrays[name][start : start + size, ...] for name in plan.inputs}
+    return {**arrays, **data}
+
+
+def _gradients(
+    plan: Plan,
+    backend: Backend,
+    size: int | None,
+    arrays: dict[str, Array],
+    by: tuple[str, ...],
+    gradients: tuple[Array | None, ...],
+) -> dict[str, Array]:
+    """The gradients by some arrays, from those of the outputs of a plan, slice by slice (size None: whole).
+
+    Slices are smaller than those of the plan itself, of whose signals less is alive at once.
+    """
+    given = {out: g for (out, _), g in zip(plan.outputs, gradients, strict=True) if g is not None}
+    if by == plan.inputs and len(given) == len(plan.outputs) == 1:
+        whole = backend.cascade_gradient(plan, arrays, *given.values())
+        if whole is not None:
+            return {by[0]: whole}
+    backward = gradient_plan(plan, by, tuple(given))
+    arrays = {**arrays, **{gradient_name(out): g for out, g in given.items()}}
+    execute = runner(backward, backend)
+    if size is None:
+        found = [execute(arrays)]
+    else:
+        size = max(1, size * plan.peak_floats // backward.peak_floats)
+        starts = range(0, backend.shape(arrays[plan.inputs[0]])[0], size)
+        found = [execute(_slice(backward, arrays, start, size)) for start in starts]
+    sums: dict[str, Array] = {}
+    for (name, _), parts in zip(backward.outputs, zip(*found, strict=True), strict=True):
+        batched = backward.register[name].batched
+        sums[name] = backend.concat(parts, 0) if batched and len(parts) > 1 else sum(parts[1:], parts[0])
+    return {name: sums[gradient_name(name)] for name in by if gradient_name(name) in sums}
 
 
 def _output_dtype(plan: Plan, register: str, dtype: str) -> str:

@@ -107,9 +107,9 @@ def test_order_of_the_coefficients_is_kymatios() -> None:
 
 
 def test_planted_faults_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    modulus, step, reached = along._modulus, RowAxis.step, along.reached
+    spun, step, reached = along.spun, RowAxis.step, along.reached
     faults = {
-        "spins exchanged": (along, "_modulus", lambda xp, y, rows, spin: modulus(xp, y, rows, -spin)),
+        "spins exchanged": (along, "spun", lambda y, rows, spin, z: spun(y, rows, -spin, z)),
         "a finer sampling": (RowAxis, "step", lambda self, psi: max(1, step(self, psi) // 2)),
         "rows cut off": (time_frequency, "reached", lambda *a: tuple(o for o in reached(*a) if o < 20)),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.backend.base import Array, Arrays, Backend
+from groupscat.backend.derivatives import Function, Gradient
 from groupscat.errors import DeviceError, DtypeError
 
 #: Element types that exist only after ``jax.config.update("jax_enable_x64", True)``.
@@ -166,6 +167,24 @@ class JAXBackend(Backend):
 
     def backward_fft(self, x: Array, axes: tuple[int, ...]) -> Array:
         return jnp.fft.ifftn(x, axes=axes, norm="forward")
+
+    def recompute(
+        self,
+        function: Function,
+        gradient: Gradient,
+        data: Mapping[str, Array],
+        constants: Mapping[str, Array],
+    ) -> tuple[Array, ...]:
+        # JAX differentiates forward, too, which a gradient of our own would not allow. Under an outer jit XLA
+        # finds what is computed twice, and plans memory itself: elsewhere nothing is kept.
+        call = jax.checkpoint(lambda arrays: function({**arrays, **constants}), prevent_cse=False)
+        results: tuple[Array, ...] = call(dict(data))
+        return results
+
+    def pullback(self, function: Callable[[Array], Array], x: Array, gradient: Array) -> Array:
+        # JAX's gradient by a complex array is the conjugate of that of the protocol.
+        _, back = jax.vjp(function, x)
+        return jnp.conj(back(jnp.conj(gradient))[0])
 
     def filterbank(self, x: Array, kernels: Array, stride: int) -> Array:
         # The generic body slices once per tap, which takes XLA seconds to compile.

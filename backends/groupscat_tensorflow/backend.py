@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tensorflow.python.autograph.core import ag_ctx
 
 from groupscat.backend.base import NO_PATH, Arrays, Backend
+from groupscat.backend.derivatives import Function, Gradient
 from groupscat.errors import ArgumentError, DeviceError, ShapeError
 
 Tensor = Any
@@ -204,6 +205,37 @@ class TensorFlowBackend(Backend):
             raise ArgumentError(NO_PATH.format(name=self.name))
         gradients = {name: tf.zeros_like(xs[name]) if g is None else g for name, g in found.items()}
         return value, others, gradients
+
+    def recompute(
+        self,
+        function: Function,
+        gradient: Gradient,
+        data: Mapping[str, Tensor],
+        constants: Mapping[str, Tensor],
+    ) -> tuple[Tensor, ...]:
+        if not tf.executing_eagerly():
+            return super().recompute(function, gradient, data, constants)
+        names = tuple(data)
+
+        def call(*tensors: Tensor) -> tuple[tuple[Tensor, ...], Callable[..., list[Tensor]]]:
+            # A tape that watches the data would keep what is computed from them.
+            unseen = [tf.stop_gradient(x) for x in tensors]
+            results = function({**dict(zip(names, unseen, strict=True)), **constants})
+
+            def backward(*gradients: Tensor) -> list[Tensor]:
+                arrays = {**dict(zip(names, tensors, strict=True)), **constants}
+                found = gradient(arrays, names, gradients)
+                return [found.get(name, tf.zeros_like(arrays[name])) for name in names]
+
+            return results, backward
+
+        return tuple(tf.custom_gradient(call)(*map(tf.convert_to_tensor, data.values())))
+
+    def pullback(self, function: Callable[[Tensor], Tensor], x: Tensor, gradient: Tensor) -> Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            y = function(x)
+        return tape.gradient(y, x, gradient)
 
     def filterbank(self, x: Tensor, kernels: Tensor, stride: int) -> Tensor:
         count, *taps = kernels.shape

@@ -23,6 +23,7 @@ from groupscat_torch import fused, graphs
 from groupscat_torch.power import power
 from groupscat_torch.precision import exact
 from groupscat_torch.processes import started
+from groupscat_torch.recompute import Recomputing
 
 DTYPES: dict[str, torch.dtype] = {
     **{f"float{bits}": getattr(torch, f"float{bits}") for bits in (16, 32, 64)},
@@ -46,7 +47,7 @@ _MIXED: ContextVar[bool] = ContextVar("mixed", default=False)
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
-class TorchBackend(Backend):
+class TorchBackend(Recomputing, Backend):
     """Torch tensors."""
 
     name = "torch"

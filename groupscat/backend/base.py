@@ -15,7 +15,7 @@ import itertools
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from groupscat.backend.derivatives import Derivatives
 from groupscat.errors import BackendError, DeviceError
 
 Array = Any
@@ -68,7 +69,7 @@ class Processes:
         return text
 
 
-class Backend(ABC):
+class Backend(Derivatives, ABC):
     """One array framework.
 
     Third parties subclass this, implement the primitives, override a composite only for speed, and
@@ -337,6 +338,19 @@ class Backend(ABC):
                 f"{self.name} do not work together. Use torch, or start one process."
             )
         return Processes()
+
+    def cascade(self, plan: Any, arrays: Mapping[str, Array]) -> tuple[Array, ...] | None:
+        """The outputs of a whole :class:`groupscat.plan.plan.Plan`, where the backend has something better than its operations; else None.
+
+        Parameters
+        ----------
+        arrays : data inputs, constants, parameters and state by name; they are not changed.
+        """
+        return None
+
+    def cascade_gradient(self, plan: Plan, arrays: Mapping[str, Array], gradient: Array) -> Array | None:
+        """The gradient by the data input of a whole plan, from that of its one output; None as above."""
+        return None
 
     def chunk(self, x: Array) -> int | None:
         """Bytes of intermediate arrays to work on at a time where x lives; None: all at once."""
@@ -653,6 +667,13 @@ COMPOSITES = (
     "squared_difference",
     "batch_norm",
     "surround",
+    "unwindow",
+    "bandpass_adjoint",
+    "bandpass_modulus_gradient",
+    "harmonic_modulus_gradient",
+    "lowpass_adjoint",
+    "overlap",
+    "hypot_gradient",
 )
 
 #: Numbers of one signal that the generic convolution keeps in columns at a time.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -84,7 +84,7 @@ class LowModulus(Op):
             y = xp.modulus(xp.matmul(low, x), 1)
             return xp.matmul(average[0], y) if average else y
 
-        return _in_blocks(xp, part, x, xp.shape(low)[0])
+        return in_blocks(xp, part, (x,), xp.shape(low)[0])
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ class SpinModulus(Op):
 
         def part(x: Array) -> Array:
             y = xp.matmul(psi, x)
-            moduli = [_modulus(xp, y, rows, spin) for spin in self.spins]
+            moduli = [xp.hypot(*spun(y, rows, spin, xp.shape(y)[1] == 2)) for spin in self.spins]
             return xp.concat([xp.matmul(average[0], u) for u in moduli] if average else moduli, 1)
 
-        return _in_blocks(xp, part, x, 2 * rows)
+        return in_blocks(xp, part, (x,), 2 * rows)
 
 
 @dataclass(frozen=True)
@@ -120,24 +120,40 @@ class Unfold(Op):
         return xp.reshape(args[0], (-1, channels // self.rows, self.rows, samples))
 
 
-def _modulus(xp: Backend, y: Array, rows: int, spin: int) -> Array:
-    """|z| for z = (re x + i im x) ⋆ (A + i·spin·B), from the rows of A ⋆ x, then of B ⋆ x."""
+def spun(y: Array, rows: int, spin: int, is_complex: bool) -> tuple[Array, Array]:
+    """Re and im of (re x + i im x) ⋆ (A + i·spin·B), from the rows of A ⋆ x, then of B ⋆ x, of each part."""
     re, im = y[:, 0, :rows, ...], y[:, 0, rows:, ...]
-    if xp.shape(y)[1] == 2:
+    if is_complex:
         a, b = y[:, 1, :rows, ...], y[:, 1, rows:, ...]
         re, im = (re - b, im + a) if spin > 0 else (re + b, a - im)
-    return xp.hypot(re, im)
+    return re, im
 
 
-def _in_blocks(xp: Backend, function: Callable[[Array], Array], x: Array, rows: int) -> Array:
-    """``function`` of runs of the last axis, so short that ``rows`` of each part of x stay in the cache."""
+def unspun(
+    xp: Backend, found: Sequence[tuple[Array, Array]], spins: Sequence[int], is_complex: bool
+) -> Array:
+    """The adjoint of :func:`spun`, summed over spins: re, im (B, rows, t) of each → (B, parts, 2·rows, t)."""
+    (re, im), *rest = found
+    if not is_complex:
+        return xp.concat([re, im], 1)[:, None, ...]
+    a, b = (im, re * -1.0) if spins[0] > 0 else (im * -1.0, re)
+    for (x, y), spin in zip(rest, spins[1:], strict=True):
+        re, im = re + x, im + y
+        a, b = (a + y, b - x) if spin > 0 else (a - y, b + x)
+    rows, samples = xp.shape(re)[1:]
+    return xp.reshape(xp.concat([re, a, im, b], 1), (-1, 2, 2 * rows, samples))
+
+
+def in_blocks(xp: Backend, function: Callable[..., Array], arrays: tuple[Array, ...], rows: int) -> Array:
+    """``function`` of runs of the last axis; ``rows`` of each part of arrays[0] then stay in the cache."""
+    x = arrays[0]
     limit = xp.chunk(x)
     parts, _, samples = xp.shape(x)[1:]
     if limit is None or xp.is_tracing(x):
-        return function(x)
+        return function(*arrays)
     itemsize = 8 if xp.dtype(x) == "float64" else 4
     width = max(1, limit // 2 // (xp.shape(x)[0] * parts * rows * itemsize))
     blocks = math.ceil(samples / width)
     cuts = [k * samples // blocks for k in range(blocks + 1)]
-    results = [function(x[..., lo:hi]) for lo, hi in itertools.pairwise(cuts)]
+    results = [function(*(array[..., lo:hi] for array in arrays)) for lo, hi in itertools.pairwise(cuts)]
     return results[0] if blocks == 1 else xp.concat(results, -1)

@@ -192,7 +192,7 @@ class Operator(ABC):
         flat = backend.reshape(x, (0 if empty else -1, 1, *self.shape))
         itemsize = 8 if COMPUTE[backend.dtype(x)] == "float64" else 4
         with backend.exact(flat):
-            outputs = run_batched(self.plan, flat, constants, backend, itemsize)
+            outputs = run_batched(self.plan, flat, constants, backend, itemsize, recompute=True)
         if kept in HALF:
             outputs = tuple(y if backend.is_complex(y) else backend.cast(y, kept) for y in outputs)
         return self.package(outputs, leading, backend)
