@@ -13,85 +13,25 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-import groupscat as gs
 from benchmarks import expectations
 from benchmarks.expectations import Expectation
 from benchmarks.processes import COUNTS, WANTED, per_process
 from benchmarks.report import facts, write_chapter
+from benchmarks.scale_points import SAMPLES, SIDE, Point, points, series
 from benchmarks.tables import seconds, table
-from benchmarks.timing import Effort, Timing, interleaved, limit_threads
+from benchmarks.timing import Effort, Timing, limit_threads
 
 TITLE = "Scale"
-#: Scales of the signals and of the images.
-IN_TIME: dict[str, Any] = {"J": 8, "Q": 8}
-IN_SPACE: dict[str, Any] = {"J": 3, "L": 8}
-#: Samples of a signal and side of an image in batches.
-SAMPLES, SIDE = 8192, 32
-BATCHES = tuple(1 << k for k in range(10))
-#: Samples of the windows of a stream.
-BLOCK = 1 << 14
 #: At most: the power of N log N by which time grows over the upper half of the sizes, and the cost of a
 #: sample in the largest batch over that in the best.
 POWER, FLAT = 1.1, 1.25
 FIGURE = Path(__file__).parents[1] / "docs" / "_static" / "scale.svg"
-
-
-@dataclass(frozen=True)
-class Point:
-    """A call: the samples of one signal, how many signals, its time."""
-
-    series: str
-    samples: int
-    batch: int
-    time: Timing
-
-    @property
-    def cost(self) -> float:
-        """Seconds of one sample."""
-        return self.time.median / (self.samples * self.batch)
-
-
-def signal(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.random.default_rng(0).standard_normal(shape, np.float32)
-
-
-def points(largest: int, side: int, effort: Effort, batches: Sequence[int] = BATCHES) -> Iterator[Point]:
-    """Every point: signals and streams of them, images, batches of both."""
-
-    def timed(samples: int, batch: int, calls: Mapping[str, Callable[[], Any]]) -> Iterator[Point]:
-        print(f"… {', '.join(calls)}: {batch} × {samples} samples", file=sys.stderr, flush=True)
-        for series, time in interleaved(calls, effort).items():
-            yield Point(series, samples, batch, time)
-
-    for n in (1 << k for k in range(10, largest + 1)):
-        whole, block = (gs.Scattering1D(shape=size, **IN_TIME) for size in (n, min(n, BLOCK)))
-        x = signal(n)
-        yield from timed(n, 1, {"signals": partial(whole, x), "streams": partial(drain, block, x)})
-    for n in (1 << k for k in range(5, side.bit_length())):
-        image = gs.Scattering2D(shape=(n, n), **IN_SPACE)
-        yield from timed(n * n, 1, {"images": partial(image, signal(n, n))})
-    sounds = gs.Scattering1D(shape=SAMPLES, **IN_TIME)
-    images = gs.Scattering2D(shape=(SIDE, SIDE), **IN_SPACE)
-    for batch in batches:
-        if batch * SAMPLES <= 1 << 19:
-            calls = {"batches of signals": partial(sounds, signal(batch, SAMPLES))}
-            yield from timed(SAMPLES, batch, calls)
-        yield from timed(
-            SIDE * SIDE, batch, {"batches of images": partial(images, signal(batch, SIDE, SIDE))}
-        )
-
-
-def drain(operator: gs.Scattering1D, x: np.ndarray[Any, Any]) -> None:
-    for _ in gs.stream(operator, x):
-        pass
 
 
 def growth(found: Sequence[Point]) -> float:
@@ -110,10 +50,6 @@ def growth(found: Sequence[Point]) -> float:
 def flatness(found: Sequence[Point]) -> float:
     """The cost of a sample in the largest batch, over that in the best."""
     return max(found, key=lambda p: p.batch).cost / min(p.cost for p in found)
-
-
-def series(found: Iterable[Point], name: str) -> list[Point]:
-    return [p for p in found if p.series == name]
 
 
 def expected(found: Sequence[Point], processes: dict[int, float] | str) -> list[Expectation]:
@@ -205,7 +141,7 @@ def parse(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--largest", type=int, default=20, help="log2 of the longest signal")
     parser.add_argument("--side", type=int, default=2048, help="side of the largest image")
-    parser.add_argument("--budget", type=float, default=1.5, help="seconds for each size")
+    parser.add_argument("--budget", type=float, default=15, help="seconds for each series")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it too (needs matplotlib)")
     parser.add_argument("--report", action="store_true", help="write the chapter, and the figure of the docs")
     parser.add_argument("--points", action="store_true", help=argparse.SUPPRESS)
@@ -216,7 +152,7 @@ def main() -> None:
     arguments = parse()
     if arguments.points:  # a process of its own, whose threads are one from the start
         limit_threads(1)
-        effort = Effort(budget=arguments.budget, least=2, most=30)
+        effort = Effort(budget=arguments.budget, least=3, most=60)
         print(json.dumps([asdict(p) for p in points(arguments.largest, arguments.side, effort)]))
         return
     done = subprocess.run(

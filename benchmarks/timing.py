@@ -7,13 +7,15 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from benchmarks.tables import seconds
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,16 @@ QUICK = Effort(budget=3, least=3, most=15)
 
 
 def interleaved(
-    functions: Mapping[str, Callable[[], Any]],
+    functions: Mapping[Name, Callable[[], Any]],
     effort: Effort,
-    look: Callable[[str, Any], None] = lambda name, result: None,
-) -> dict[str, Timing]:
+    look: Callable[[Name, Any], None] = lambda name, result: None,
+) -> dict[Name, Timing]:
     """Time every function in turn, A B C A B C …, after one round that does not count.
 
     ``look`` is given the name and the result of every function in that round.
     """
     warm_allocator()
-    spent: dict[str, list[float]] = {name: [] for name in functions}
+    spent: dict[Name, list[float]] = {name: [] for name in functions}
     enabled = gc.isenabled()
     gc.disable()
     try:

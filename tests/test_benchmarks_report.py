@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
 import json
 import math
@@ -13,7 +14,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from benchmarks import __main__ as program  # noqa: E402
-from benchmarks import collect, contestants, expectations, report, scale, speed, times  # noqa: E402
+from benchmarks import collect, contestants, expectations, records, report, scale, speed, tables, times  # noqa: E402
+from benchmarks import measured as measured_  # noqa: E402
 from benchmarks.cases import AGREEMENT, CASES, Case  # noqa: E402
 from benchmarks.chapter import Found, Start, render  # noqa: E402
 from benchmarks.contestants import FLOOR, FORWARD, MAIN, NUMPY, OURS, PEER, STEP  # noqa: E402
@@ -36,6 +38,15 @@ def once(median: float) -> Timing:
 def measured(mode: str = FORWARD, threads: int = 2, **more) -> Measured:
     found = {OURS: once(1), PEER: once(7), FLOOR: once(0.5), NUMPY: once(2)}
     return Measured(NAME, threads, mode, found, **more)
+
+
+@pytest.mark.parametrize(
+    "module", [program, contestants, expectations, measured_, records, report, scale, tables]
+)
+def test_examples(module):
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed
 
 
 class TestExpectations:

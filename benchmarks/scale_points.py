@@ -1,0 +1,95 @@
+"""What is timed for the scale: signals, streams, images and batches, of many sizes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import groupscat as gs
+from benchmarks.timing import Effort, Timing, interleaved
+
+#: Scales of the signals and of the images.
+IN_TIME: dict[str, Any] = {"J": 8, "Q": 8}
+IN_SPACE: dict[str, Any] = {"J": 3, "L": 8}
+#: Samples of a signal and side of an image in batches.
+SAMPLES, SIDE = 8192, 32
+BATCHES = tuple(1 << k for k in range(10))
+#: Samples of the windows of a stream.
+BLOCK = 1 << 14
+
+
+@dataclass(frozen=True)
+class Point:
+    """A call: the samples of one signal, how many signals, its time."""
+
+    series: str
+    samples: int
+    batch: int
+    time: Timing
+
+    @property
+    def cost(self) -> float:
+        """Seconds of one sample."""
+        return self.time.median / (self.samples * self.batch)
+
+
+def series(found: Iterable[Point], name: str) -> list[Point]:
+    return [p for p in found if p.series == name]
+
+
+def signal(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+def points(largest: int, side: int, effort: Effort, batches: Sequence[int] = BATCHES) -> Iterator[Point]:
+    """Every point. All sizes of a series take turns, so that a ratio of two is not one of two moments."""
+    for calls in (
+        _signals(largest),
+        _images(side),
+        _batches_of_signals(batches),
+        _batches_of_images(batches),
+    ):
+        named = dict(calls)
+        print(f"… {', '.join(dict.fromkeys(name for name, *_ in named))}", file=sys.stderr, flush=True)
+        for (name, samples, batch), time in interleaved(named, effort).items():
+            yield Point(name, samples, batch, time)
+
+
+#: Series, samples of a signal, signals; and the call.
+Call = tuple[tuple[str, int, int], Callable[[], Any]]
+
+
+def _signals(largest: int) -> Iterator[Call]:
+    for n in (1 << k for k in range(10, largest + 1)):
+        whole, block = (gs.Scattering1D(shape=size, **IN_TIME) for size in (n, min(n, BLOCK)))
+        x = signal(n)
+        yield ("signals", n, 1), partial(whole, x)
+        yield ("streams", n, 1), partial(drain, block, x)
+
+
+def _images(side: int) -> Iterator[Call]:
+    for n in (1 << k for k in range(5, side.bit_length())):
+        yield ("images", n * n, 1), partial(gs.Scattering2D(shape=(n, n), **IN_SPACE), signal(n, n))
+
+
+def _batches_of_signals(batches: Sequence[int]) -> Iterator[Call]:
+    S = gs.Scattering1D(shape=SAMPLES, **IN_TIME)
+    for batch in batches:
+        if batch * SAMPLES <= 1 << 19:
+            yield ("batches of signals", SAMPLES, batch), partial(S, signal(batch, SAMPLES))
+
+
+def _batches_of_images(batches: Sequence[int]) -> Iterator[Call]:
+    S = gs.Scattering2D(shape=(SIDE, SIDE), **IN_SPACE)
+    for batch in batches:
+        yield ("batches of images", SIDE**2, batch), partial(S, signal(batch, SIDE, SIDE))
+
+
+def drain(operator: gs.Scattering1D, x: np.ndarray[Any, Any]) -> None:
+    for _ in gs.stream(operator, x):
+        pass
