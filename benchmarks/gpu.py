@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import gc
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -26,7 +25,8 @@ import numpy as np
 
 import groupscat
 from benchmarks.cases import AGREEMENT, Case, Transform
-from benchmarks.checkout import ROOT, known
+from benchmarks.checkout import known
+from benchmarks.gpu_checks import SETTLED, Clock, agreement, checks
 from benchmarks.gpu_engines import Engine, TorchEngine, device_facts, engines
 from benchmarks.gpu_floor import FLOOR, traffic
 from benchmarks.joint_cases import JOINT_CASES
@@ -36,8 +36,6 @@ from benchmarks.tables import mebibytes, table
 from benchmarks.timing import Effort, Timing, summary
 
 REPORT = Path(__file__).with_name("report_gpu.md")
-COMPLEX = {"float32": "complex64", "float64": "complex128"}
-TESTS = ("tests/test_torch_gpu.py", "tests/test_cupy_gpu.py")
 #: 128 colour images of 256², and what is compared on a CPU.
 CASES: tuple[Transform, ...] = (
     *(Case(f"2-D 128×3×256² J={J}", "2-D", 384, (256, 256), J, 8) for J in (2, 3)),
@@ -53,87 +51,10 @@ CASES: tuple[Transform, ...] = (
 CHUNKED = CASES[1], CASES[6]
 #: Signals that are compared with Kymatio: all of them would take minutes on the host.
 COMPARED = 2
-#: Calls before the one that is looked at: until then nothing is recorded.
-SETTLED = 4
 #: Per contestant; calls on a GPU vary little.
 FULL, QUICK = Effort(budget=2, least=5, most=50), Effort(budget=0.3, least=3, most=10)
 #: Bytes of intermediate arrays to work on at a time that are tried.
-CHUNKS = tuple(1 << k for k in (23, 25, 26, 27, 28, 29, 30))
-
-
-class Clock:
-    """The time that is left of some minutes."""
-
-    def __init__(self, minutes: float) -> None:
-        self.end = time.monotonic() + 60 * minutes
-
-    def left(self) -> float:
-        return self.end - time.monotonic()
-
-
-# ----------------------------------------------------------------------------- tests and agreement
-
-
-def checks(clock: Clock) -> tuple[str, int]:
-    """What pytest says of the tests that need a GPU, and whether any failed."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        *TESTS,
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-n",
-        "8",
-        "--maxfail=20",
-    ]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=max(1, clock.left() / 2),
-        )
-    except subprocess.TimeoutExpired:
-        return f"`{' '.join(TESTS)}`: half of the time did not suffice", 1
-    lines = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["no output"]
-    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
-    return "\n".join(["`" + " ".join(TESTS) + "`: " + lines[-1], *failed]), int(done.returncode != 0)
-
-
-def agreement(found: list[Engine], clock: Clock) -> tuple[str, int]:
-    """The largest error of every operator relative to NumPy in float64, and how many exceed their limit."""
-    # Not before: testing imports pytest.
-    from groupscat.testing import OPERATORS, TOLERANCE, relative_error
-    from groupscat.testing.operators import example
-
-    columns = [(engine, precision) for engine in found for precision in ("float64", "float32")]
-    rows, failures = [], 0
-    for name, make in OPERATORS.items():
-        if clock.left() < 0:
-            break
-        operator = make()
-        x = example(operator)
-        wanted, cells = _arrays(operator(x)), []
-        for engine, precision in columns:
-            given = engine.array(x.astype(COMPLEX[precision] if operator.complex_input else precision))
-            for _ in range(SETTLED if len(engine.ways()) > 1 else 1):  # the last is replayed
-                y = operator(given)
-            pairs = zip(_arrays(y), wanted, strict=True)
-            error = max(relative_error(groupscat.convert(a, "numpy"), b, x) for a, b in pairs)
-            bad = not error <= TOLERANCE[precision]
-            failures += bad
-            cells.append(f"{error:.1e} {'FAIL' if bad else 'pass'}")
-        rows.append([name, *cells])
-    header = ["operator", *(f"{engine.name} {precision}" for engine, precision in columns)]
-    limits = ", ".join(f"{p} {TOLERANCE[p]:.0e}" for p in ("float64", "float32"))
-    return f"{table(header, rows)}\n\nLimits: {limits}.", failures
-
-
-def _arrays(y: Any) -> list[Any]:
-    return [row["coef"] for row in y] if isinstance(y, list) else [y]
+CHUNKS = tuple(1 << k for k in (23, 25, 26, 27, 28, 29))
 
 
 # ----------------------------------------------------------------------------------------------- speed
