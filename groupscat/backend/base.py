@@ -313,14 +313,18 @@ class Backend(Derivatives, ABC):
         return nullcontext()
 
     def replayed(
-        self, function: Callable[[Arrays], tuple[Array, ...]], key: Hashable, data: str, nbytes: int
+        self,
+        function: Callable[[Arrays], tuple[Array, ...]],
+        key: Hashable,
+        data: tuple[str, ...],
+        nbytes: int,
     ) -> Callable[[Arrays], tuple[Array, ...]]:
         """``function`` as it is to be called when nobody traces: what it does may be recorded and replayed.
 
         Parameters
         ----------
         function : of arrays by name; pure. key : equal only for functions that do the same.
-        data : the name of the array that is new in each call; the others are the same again and again.
+        data : the names of the arrays that are new in each call; the others are the same again and again.
         nbytes : of the largest intermediate array.
         """
         return function
@@ -340,7 +344,7 @@ class Backend(Derivatives, ABC):
         return Processes()
 
     def cascade(self, plan: Any, arrays: Mapping[str, Array]) -> tuple[Array, ...] | None:
-        """The outputs of a whole :class:`groupscat.plan.plan.Plan`, where the backend has something better than its operations; else None.
+        """The outputs of a whole :class:`groupscat.plan.plan.Plan` at once; None: run its operations.
 
         Parameters
         ----------
@@ -348,7 +352,7 @@ class Backend(Derivatives, ABC):
         """
         return None
 
-    def cascade_gradient(self, plan: Plan, arrays: Mapping[str, Array], gradient: Array) -> Array | None:
+    def cascade_gradient(self, plan: Any, arrays: Mapping[str, Array], gradient: Array) -> Array | None:
         """The gradient by the data input of a whole plan, from that of its one output; None as above."""
         return None
 

@@ -1,0 +1,33 @@
+"""The NumPy backend with compiled kernels: what is registered as "numpy" where they could be compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupscat.backend.base import Array
+from groupscat.backend.numpy import NumPyBackend
+from groupscat_native.library import load
+from groupscat_native.verbs import NativeVerbs
+
+
+def numpy_backend() -> NumPyBackend:
+    """The backend for NumPy arrays: with kernels where there are any."""
+    return NumPyBackend() if load()[0] is None else NativeNumPyBackend()
+
+
+class NativeNumPyBackend(NativeVerbs, NumPyBackend):
+    """NumPy arrays; transforms, wavelets and averages by kernels that never leave the cache."""
+
+    def views(self, *xs: Array) -> list[NDArray[Any]] | None:
+        return list(xs)
+
+    def fresh(self, shape: Sequence[int], dtype: str) -> Array:
+        return np.empty(shape, dtype)
+
+    @property
+    def workers(self) -> int:
+        return self._workers

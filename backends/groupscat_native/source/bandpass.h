@@ -1,0 +1,270 @@
+/* y = x ⋆ ψ subsampled, for pairs of a spectrum and a filter, and what is made of it: multiply inside the window and
+ * sum aliases, transform back, take the modulus, without leaving the cache. Source: Mallat 2016, eq. 10. */
+
+/* A block of wavelets. Axes: those of the array as the user knows it, not of a signal's matrix. */
+typedef struct {
+    const Shape *shape;
+    int ndim;
+    long full[3], size[3], fold[3]; /* samples of the spectrum, of the result, aliases, by axis */
+    const int32_t *bins;            /* the bin at each position of the window, axis after axis */
+    const int32_t *live;            /* by filter and alias: first row that matters and the one behind; NULL: all do */
+    const real *filters;            /* filter p, alias k at (k·stride + p)·total */
+    long count, stride, total;      /* filters; filters from alias to alias; samples of the result */
+    long window, blocks;            /* positions of the window, aliases in all */
+} NAME(Block);
+#define Block NAME(Block)
+
+/* axes: ndim times (full, size, fold). */
+static Block NAME(block)(const Shape *s, int ndim, const int64_t *axes, const int32_t *bins, const int32_t *live,
+                         const real *filters, int64_t count, int64_t stride)
+{
+    Block b = {.shape = s, .ndim = ndim, .bins = bins, .live = live, .filters = filters, .count = (long)count,
+               .stride = (long)stride, .total = s->rows * s->last, .window = 1, .blocks = 1};
+    for (int k = 0; k < ndim; k++) {
+        b.full[k] = (long)axes[3 * k], b.size[k] = (long)axes[3 * k + 1], b.fold[k] = (long)axes[3 * k + 2];
+        b.window *= b.fold[k] * b.size[k];
+        b.blocks *= b.fold[k];
+    }
+    return b;
+}
+
+/* The row of a spectrum that row m of the window comes from, the bin of every axis but the last in `bin`. */
+static inline long NAME(window_row)(const Block *b, long m, long outer, long *bin)
+{
+    const int32_t *p = b->bins;
+    long at = 0;
+    for (int k = 0; k < b->ndim - 1; k++) {
+        const long w = b->fold[k] * b->size[k];
+        outer /= w;
+        bin[k] = p[m / outer];
+        at = at * b->full[k] + bin[k];
+        m %= outer, p += w;
+    }
+    return at;
+}
+
+/* The part of a spectrum inside the window, planar; or, `out`, the way back: its place in a spectrum of zeros. */
+static void NAME(window)(const Block *b, real *spectrum, real *re, real *im, int out)
+{
+    const int d = b->ndim - 1;
+    const long width = b->fold[d] * b->size[d], outer = b->window / width;
+    const int32_t *bins = b->bins;
+    long full = 1, bin[3];
+    for (int k = 0; k < d; k++)
+        bins += b->fold[k] * b->size[k];
+    for (int k = 0; k <= d; k++)
+        full *= b->full[k];
+    if (out)
+        memset(spectrum, 0, 2 * full * sizeof(real));
+    for (long m = 0; m < outer; m++, re += width, im += width) {
+        real *row = spectrum + 2 * NAME(window_row)(b, m, outer, bin) * b->full[d];
+        for (long c = 0; c < width;) {
+            long run = 1;
+            while (c + run < width && bins[c + run] == bins[c] + run)
+                run++;
+            NAME(planes)(row + 2 * bins[c], re + c, im + c, run, out);
+            c += run;
+        }
+    }
+}
+
+/* Where alias `k` of row m of the result begins in the window. */
+static inline long NAME(alias)(const Block *b, long k, long m)
+{
+    if (b->ndim == 1)
+        return k * b->total + m * b->shape->last;
+    long at = 0, rows = b->shape->rows, blocks = b->blocks;
+    for (int a = 0; a < b->ndim; a++) {
+        blocks /= b->fold[a];
+        long i = k / blocks * b->size[a];
+        k %= blocks;
+        if (a < b->ndim - 1) {
+            rows /= b->size[a];
+            i += m / rows;
+            m %= rows;
+        }
+        at = at * (b->fold[a] * b->size[a]) + i;
+    }
+    return at;
+}
+
+/* Array `g` of the buffer ← the product of a spectrum with filter p, aliases added up. */
+static void NAME(multiply)(const Block *b, long p, const real *xr, const real *xi, real *re, real *im, long wide, long g)
+{
+    const long last = b->shape->last, rows = b->shape->rows, step = b->stride * b->total;
+    const int32_t *live = b->live ? b->live + 2 * p * b->blocks : 0;
+    const real *psi = b->filters + p * b->total;
+    long first[ALIASES], w[ALIASES]; /* of the aliases that matter: where in the window, where in the filters */
+    for (long m = 0; m < rows; m++, psi += last) {
+        real *yr = re + m * wide + g * last, *yi = im + m * wide + g * last;
+        long some = 0;
+        for (long k = 0; k < b->blocks; k++)
+            if (!live || (live[2 * k] <= m && m < live[2 * k + 1]))
+                first[some] = NAME(alias)(b, k, m), w[some++] = k * step;
+        if (!some) {
+            memset(yr, 0, last * sizeof(real)), memset(yi, 0, last * sizeof(real));
+            continue;
+        }
+        for (long c = 0; c < last; c += LANES) {
+            const long i = c + LANES <= last ? c : last - LANES;
+            if (i < 0) {
+                for (c = 0; c < last; c++) {
+                    yr[c] = yi[c] = 0;
+                    for (long k = 0; k < some; k++)
+                        yr[c] += xr[first[k] + c] * psi[w[k] + c], yi[c] += xi[first[k] + c] * psi[w[k] + c];
+                }
+                break;
+            }
+            vec f = load(psi + w[0] + i), tr = load(xr + first[0] + i) * f, ti = load(xi + first[0] + i) * f;
+            for (long k = 1; k < some; k++) {
+                f = load(psi + w[k] + i);
+                tr += load(xr + first[k] + i) * f, ti += load(xi + first[k] + i) * f;
+            }
+            store(yr + i, tr), store(yi + i, ti);
+        }
+    }
+}
+
+/* The adjoint: what array `g` of the buffer adds to the window. */
+static void NAME(spread)(const Block *b, long p, real *xr, real *xi, const real *re, const real *im, long wide, long g)
+{
+    const long last = b->shape->last, rows = b->shape->rows;
+    const real *psi = b->filters + p * b->total;
+    const long step = b->stride * b->total;
+    const int32_t *live = b->live ? b->live + 2 * p * b->blocks : 0;
+    for (long m = 0; m < rows; m++, psi += last) {
+        const real *yr = re + m * wide + g * last, *yi = im + m * wide + g * last;
+        for (long k = 0; k < b->blocks; k++) {
+            if (live && (m < live[2 * k] || live[2 * k + 1] <= m))
+                continue;
+            const long at = NAME(alias)(b, k, m);
+            const real *w = psi + k * step;
+            real *ar = xr + at, *ai = xi + at;
+            long c = 0;
+            for (; c + LANES <= last; c += LANES) {
+                const vec f = load(w + c);
+                store(ar + c, load(ar + c) + load(yr + c) * f), store(ai + c, load(ai + c) + load(yi + c) * f);
+            }
+            for (; c < last; c++)
+                ar[c] += yr[c] * w[c], ai[c] += yi[c] * w[c];
+        }
+    }
+}
+
+/* Numbers of a whole spectrum. */
+static long NAME(numbers)(const Block *b)
+{
+    long n = 2;
+    for (int k = 0; k < b->ndim; k++)
+        n *= b->full[k];
+    return n;
+}
+
+/* One group of rows of responses to what is asked for. */
+static inline __attribute__((always_inline)) void NAME(finish)(const Shape *s, const Group *g, int result, real *out,
+                                                               const vec *z, vec *spare)
+{
+    if (result == RESPONSES) {
+        for (long k = 0; k < s->last; k++)
+            spare[2 * k] = z[2 * k + 1], spare[2 * k + 1] = z[2 * k];
+        NAME(put_complex)(s, g, out, spare);
+        return;
+    }
+    for (long k = 0; k < s->last; k++)
+        spare[k] = root(z[2 * k] * z[2 * k] + z[2 * k + 1] * z[2 * k + 1]);
+    NAME(put)(s, g, out, spare);
+}
+
+/* Spectra side by side in a buffer to responses. */
+static inline __attribute__((always_inline)) void NAME(respond)(const Shape *s, Work *w, long some, int result, real *out)
+{
+    NAME(columns)(s, w->re, w->im, some * s->last, w->wide, 1, w->x, w->y);
+    for (long r = 0; r < some * s->rows; r += LANES) {
+        const Group g = NAME(group)(r, s->rows, some * s->rows);
+        const vec *z = NAME(rows_back)(s, &g, w->re, w->im, w->wide, w->x, w->y);
+        NAME(finish)(s, &g, result, out, z, z == w->x ? w->y : w->x);
+    }
+}
+
+/* Responses of the pairs first … stop−1 (pair = spectrum · count + filter) to `out`, which holds all pairs. */
+static int NAME(bandpass)(const Block *b, real *spectra, real *out, int result, long first, long stop)
+{
+    const Shape *s = b->shape;
+    const Mark before = mark();
+    Work w;
+    real *xr = NAME(work)(s, s->last, stop - first, &w) ? take(2 * (b->window + LANES) * sizeof(real)) : 0;
+    if (xr) {
+        real *xi = xr + b->window + LANES;
+        long at = -1;
+        for (long pair = first; pair < stop; pair += w.most) {
+            const long some = stop - pair < w.most ? stop - pair : w.most;
+            for (long g = 0; g < some; g++) {
+                const long row = (pair + g) / b->count;
+                if (row != at)
+                    NAME(window)(b, spectra + row * NAME(numbers)(b), xr, xi, 0), at = row;
+                NAME(multiply)(b, (pair + g) % b->count, xr, xi, w.re, w.im, w.wide, g);
+            }
+            if (result == RESPONSES)
+                NAME(respond)(s, &w, some, RESPONSES, out + 2 * pair * b->total);
+            else
+                NAME(respond)(s, &w, some, MODULI, out + pair * b->total);
+        }
+    }
+    give_back(before);
+    return xr != 0;
+}
+
+/* Gradients of responses, (re, im), from those of their moduli; z: (im, re) of the responses. Where one vanishes, its
+ * modulus has the gradient 0. */
+static inline __attribute__((always_inline)) void NAME(slope)(vec *z, const vec *h, long n)
+{
+    for (long k = 0; k < n; k++) {
+        const vec a = z[2 * k + 1], d = z[2 * k], t = root(a * a + d * d);
+        const vec q = h[k] / (vec)(t + (vec)((t == 0) & (__typeof__(t == 0))all(1)));
+        z[2 * k] = a * q, z[2 * k + 1] = d * q;
+    }
+}
+
+/* The adjoint of bandpass at `spectra`: gradients of the spectra first … stop−1, from those of the results. The phase
+ * of a response is computed again. */
+static int NAME(bandpass_vjp)(const Block *b, real *spectra, real *grad, real *out, int result, long first, long stop)
+{
+    const Shape *s = b->shape;
+    const Mark before = mark();
+    Work w;
+    const long plane = b->window + LANES;
+    real *xr = NAME(work)(s, s->last, b->count, &w) ? take(4 * plane * sizeof(real)) : 0;
+    vec *h = xr ? take((s->last + 1) * sizeof(vec)) : 0;
+    for (long row = first; h && row < stop; row++) {
+        real *xi = xr + plane, *gr = xi + plane, *gi = gr + plane;
+        if (result == MODULI)
+            NAME(window)(b, spectra + row * NAME(numbers)(b), xr, xi, 0);
+        memset(gr, 0, 2 * plane * sizeof(real));
+        for (long p = 0; p < b->count; p += w.most) {
+            const long some = b->count - p < w.most ? b->count - p : w.most;
+            real *from = grad + (result == RESPONSES ? 2 : 1) * (row * b->count + p) * b->total;
+            if (result == MODULI) {
+                for (long g = 0; g < some; g++)
+                    NAME(multiply)(b, p + g, xr, xi, w.re, w.im, w.wide, g);
+                NAME(columns)(s, w.re, w.im, some * s->last, w.wide, 1, w.x, w.y);
+            }
+            for (long r = 0; r < some * s->rows; r += LANES) {
+                const Group g = NAME(group)(r, s->rows, some * s->rows);
+                vec *z = w.y;
+                if (result == MODULI) {
+                    z = NAME(rows_back)(s, &g, w.re, w.im, w.wide, w.x, w.y);
+                    NAME(get)(s, &g, from, h, 1);
+                    NAME(slope)(z, h, s->last);
+                } else
+                    NAME(get_complex)(s, &g, from, z);
+                NAME(rows_forward)(s, &g, w.re, w.im, w.wide, z, z == w.x ? w.y : w.x);
+            }
+            NAME(columns)(s, w.re, w.im, some * s->last, w.wide, 0, w.x, w.y);
+            for (long g = 0; g < some; g++)
+                NAME(spread)(b, p + g, gr, gi, w.re, w.im, w.wide, g);
+        }
+        NAME(window)(b, out + row * NAME(numbers)(b), gr, gi, 1);
+    }
+    give_back(before);
+    return h != 0;
+}

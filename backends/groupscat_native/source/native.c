@@ -1,0 +1,119 @@
+/* Kernels of groupscat for CPUs: C11 with the vector types of GCC and Clang; GS_BYTES is the length of a vector.
+ * All functions are pure, hold no lock, and return 0 where memory ran out. */
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef GS_BYTES
+#define GS_BYTES 32
+#endif
+#ifdef _WIN32
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+#define PI 3.14159265358979323846
+
+enum { MODULI, RESPONSES }; /* what is made of responses */
+#define CACHE (256 << 10) /* bytes of arrays that are transformed side by side */
+#define LEAST (1 << 18)   /* bytes of a piece of the stack */
+#define ALIASES 4096 /* the most that are added up in one sample */
+
+/* A stack of memory of each thread, kept from call to call: fresh pages cost more than the work on them. What
+ * `take` gave is given back by returning to an earlier `mark`. */
+
+#define CHUNKS 64
+
+typedef struct {
+    int chunk;
+    size_t used;
+} Mark;
+
+static _Thread_local struct {
+    char *memory[CHUNKS];
+    size_t bytes[CHUNKS];
+    Mark top;
+} stack;
+
+static Mark mark(void) { return stack.top; }
+
+static void give_back(Mark m) { stack.top = m; }
+
+/* Aligned memory, or NULL. */
+static void *take(size_t bytes)
+{
+    bytes = (bytes + 127) / 64 * 64;
+    int c = stack.top.chunk;
+    size_t used = stack.top.used;
+    while (c < CHUNKS && used + bytes > stack.bytes[c]) {
+        if (used == 0) { /* nobody uses it, and it is too small */
+            free(stack.memory[c]);
+            const size_t size = bytes + 64 > LEAST ? bytes + 64 : LEAST;
+            stack.memory[c] = malloc(size);
+            stack.bytes[c] = stack.memory[c] ? size - 64 : 0;
+            if (!stack.memory[c])
+                return 0;
+        } else
+            c++, used = 0;
+    }
+    if (c == CHUNKS)
+        return 0;
+    stack.top.chunk = c, stack.top.used = used + bytes;
+    return (char *)(((uintptr_t)stack.memory[c] + 63) & ~(uintptr_t)63) + used;
+}
+
+/* The memory of this thread goes back to the system. */
+EXPORT void groupscat_forget(void)
+{
+    for (int c = 0; c < CHUNKS; c++) {
+        free(stack.memory[c]);
+        stack.memory[c] = 0, stack.bytes[c] = 0;
+    }
+    stack.top = (Mark){0, 0};
+}
+
+/* Which of the libraries this processor can run: 0 any, 1 AVX2 with FMA, 2 AVX-512. */
+EXPORT int32_t groupscat_level(void)
+{
+#if defined(__x86_64__) || defined(_M_X64)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
+        return 0;
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512vl")
+               ? 2
+               : 1;
+#else
+    return 0;
+#endif
+}
+
+#define real float
+#define SQRT sqrtf
+#define NAME(x) x##_float32
+#define EXPORTED(x) groupscat_##x##_float32
+#if GS_BYTES == 32
+#define GS_LANES 8
+#else
+#define GS_LANES 4
+#endif
+#include "typed.h"
+#undef real
+#undef SQRT
+#undef NAME
+#undef EXPORTED
+#undef GS_LANES
+
+#define real double
+#define SQRT sqrt
+#define NAME(x) x##_float64
+#define EXPORTED(x) groupscat_##x##_float64
+#if GS_BYTES == 32
+#define GS_LANES 4
+#else
+#define GS_LANES 2
+#endif
+#include "typed.h"

@@ -1,0 +1,151 @@
+/* Everything for one type of numbers: `real`, its NAME, its SQRT, and GS_LANES of them in a vector. */
+
+#include "lanes.h"
+#include "fft.h"
+#include "transform.h"
+#include "bandpass.h"
+#include "spectrum.h"
+#include "lowpass.h"
+#include "harmonic.h"
+#include "tree.h"
+
+EXPORT Shape *EXPORTED(shape_new)(int32_t ndim, const int64_t *size) { return NAME(shape_new)(ndim, size); }
+
+EXPORT int64_t EXPORTED(shape_rows)(const Shape *s) { return s->rows; }
+
+EXPORT void EXPORTED(shape_free)(Shape *s) { NAME(shape_free)(s); }
+
+/* axes: ndim times (full, size, fold). Pairs first … stop−1. */
+EXPORT int32_t EXPORTED(bandpass)(const Shape *s, int32_t ndim, const int64_t *axes, const int32_t *bins,
+                                  const real *filters, int64_t count, int64_t stride, real *spectra, real *out,
+                                  int32_t result, int64_t first, int64_t stop)
+{
+    const Block b = NAME(block)(s, ndim, axes, bins, 0, filters, count, stride);
+    return NAME(bandpass)(&b, spectra, out, result, (long)first, (long)stop);
+}
+
+EXPORT int32_t EXPORTED(bandpass_vjp)(const Shape *s, int32_t ndim, const int64_t *axes, const int32_t *bins,
+                                      const real *filters, int64_t count, int64_t stride, real *spectra, real *grad,
+                                      real *out, int32_t result, int64_t first, int64_t stop)
+{
+    const Block b = NAME(block)(s, ndim, axes, bins, 0, filters, count, stride);
+    return NAME(bandpass_vjp)(&b, spectra, grad, out, result, (long)first, (long)stop);
+}
+
+EXPORT int32_t EXPORTED(spectrum)(const Shape *s, real *in, real *out, int64_t first, int64_t stop)
+{
+    return (s->signal ? NAME(spectrum_signals) : NAME(spectrum_planes))(s, in, out, (long)first, (long)stop);
+}
+
+EXPORT int32_t EXPORTED(transform)(const Shape *s, real *in, real *out, int32_t back, int64_t first, int64_t stop)
+{
+    return NAME(transform)(s, in, out, back, (long)first, (long)stop);
+}
+
+/* Rows first … stop−1 of `spectra`; filters: complex, `count` of them. */
+EXPORT int32_t EXPORTED(harmonic)(const Shape *s, real *filters, int64_t count, real *spectra, real *out, int64_t first,
+                                  int64_t stop)
+{
+    return NAME(harmonic)(s, filters, (long)count, spectra, out, (long)first, (long)stop);
+}
+
+static void NAME(bands)(int ndim, const int64_t *axes, const int32_t *const *starts, const real *const *weights, Band *b)
+{
+    for (int k = 0; k < ndim; k++)
+        b[k] = (Band){(long)axes[4 * k], (long)axes[4 * k + 1], (long)axes[4 * k + 2], (long)axes[4 * k + 3],
+                      starts[k], weights[k]};
+}
+
+/* axes: ndim times (n, count, taps, step); starts and weights: of each axis. */
+EXPORT int32_t EXPORTED(lowpass)(int32_t ndim, const int64_t *axes, const int32_t *const *starts,
+                                 const real *const *weights, real *in, real *out, int64_t first, int64_t stop)
+{
+    Band b[3];
+    NAME(bands)(ndim, axes, starts, weights, b);
+    return NAME(lowpass)(ndim, b, in, out, (long)first, (long)stop);
+}
+
+EXPORT int32_t EXPORTED(lowpass_vjp)(int32_t ndim, const int64_t *axes, const int32_t *const *starts,
+                                     const real *const *weights, real *grad, real *out, int64_t first, int64_t stop)
+{
+    Band b[3];
+    NAME(bands)(ndim, axes, starts, weights, b);
+    return NAME(lowpass_vjp)(ndim, b, grad, out, (long)first, (long)stop);
+}
+
+/* A tree of `nodes` and `edges`; they are described one by one below. NULL where memory ran out. */
+EXPORT void *EXPORTED(tree_new)(int32_t ndim, const int64_t *size, const int64_t *padded, const int32_t *const *index,
+                                int64_t outputs, int64_t rows, int64_t nodes, int64_t edges)
+{
+    Tree *t = calloc(1, sizeof *t);
+    if (!t)
+        return 0;
+    t->nodes = calloc(nodes, sizeof *t->nodes), t->edges = calloc(edges + 1, sizeof *t->edges);
+    t->ndim = ndim, t->outputs = (long)outputs, t->rows = (long)rows;
+    for (int k = 0; k < ndim; k++)
+        t->size[k] = (long)size[k], t->padded[k] = (long)padded[k], t->index[k] = index[k];
+    if (t->nodes && t->edges)
+        return t;
+    free(t->nodes), free(t->edges), free(t);
+    return 0;
+}
+
+EXPORT void EXPORTED(tree_free)(Tree *t)
+{
+    if (t)
+        free(t->nodes), free(t->edges), free(t);
+}
+
+EXPORT void EXPORTED(tree_node)(Tree *t, int64_t at, const Shape *s, int64_t first, int64_t blocks, const int32_t *rows,
+                                int32_t ndim, const int64_t *axes, const int32_t *const *starts,
+                                const real *const *weights)
+{
+    Node *n = t->nodes + at;
+    n->shape = s, n->first = first, n->blocks = blocks, n->rows = rows, n->ndim = ndim;
+    NAME(bands)(ndim, axes, starts, weights, n->bands);
+}
+
+EXPORT void EXPORTED(tree_edge)(Tree *t, int64_t at, int64_t node, const Shape *s, int32_t ndim, const int64_t *axes,
+                                const int32_t *bins, const int32_t *live, const real *filters, int64_t count,
+                                int64_t stride)
+{
+    t->edges[at].block = NAME(block)(s, ndim, axes, bins, live, filters, count, stride);
+    t->edges[at].node = node;
+}
+
+EXPORT int32_t EXPORTED(tree)(const Tree *t, real *x, real *out, int64_t first, int64_t stop, int64_t part,
+                              int64_t parts)
+{
+    return NAME(tree)(t, x, out, (long)first, (long)stop, (long)part, (long)parts);
+}
+
+/* Gradients of signals to `out`, of which every part fills its own. */
+EXPORT int32_t EXPORTED(tree_vjp)(const Tree *t, real *x, real *grad, real *out, int64_t first, int64_t stop,
+                                  int64_t part, int64_t parts)
+{
+    return NAME(tree_vjp)(t, x, grad, out, (long)first, (long)stop, (long)part, (long)parts);
+}
+
+#undef LANES
+#undef vec
+#undef loose
+#undef load
+#undef store
+#undef all
+#undef root
+#undef turn
+#undef LOW
+#undef HIGH
+#undef EVEN
+#undef ODD
+#undef REVERSE
+#undef Fft
+#undef Work
+#undef Node
+#undef Edge
+#undef Tree
+#undef Shape
+#undef Group
+#undef Block
+#undef Band
+#undef STAGE

@@ -1,0 +1,243 @@
+"""The verbs of the backend protocol that the kernels do, for every framework whose arrays NumPy can view."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupscat.backend.base import Array, Backend, ConstantKind, Frames, Segments
+from groupscat.plan.plan import Plan
+from groupscat_native import kernels
+from groupscat_native.bands import Band, Bands
+from groupscat_native.cascade import Cascades
+
+COMPLEX = {"float32": "complex64", "float64": "complex128"}
+PRECISION = {**{name: name for name in COMPLEX}, **{z: x for x, z in COMPLEX.items()}}
+
+
+class NativeVerbs(Backend):
+    """A base in front of a backend's class: what the kernels do not know is left to the class behind.
+
+    That is: other types of numbers, more than three axes, lengths with large prime factors, axes in another
+    order; and arrays that :meth:`views` does not show.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bands, self._cascades = Bands(), Cascades()
+
+    # ------------------------------------------------------------------- what a framework supplies
+
+    def views(self, *xs: Array) -> list[NDArray[Any]] | None:
+        """The arrays as NumPy sees them, or None where the kernels should not have them."""
+        raise NotImplementedError
+
+    def fresh(self, shape: Sequence[int], dtype: str) -> Array:
+        """An array that will be written to."""
+        raise NotImplementedError
+
+    @property
+    def workers(self) -> int:
+        """Threads to use."""
+        raise NotImplementedError
+
+    # --------------------------------------------------------------------------------- constants
+
+    def prepare(self, constant: NDArray[Any], kind: ConstantKind) -> NDArray[Any]:
+        return Backend.prepare(self, constant, kind)
+
+    def scale(self, z: Array, filters: Array) -> Array:
+        return z * filters[..., 0]
+
+    # -------------------------------------------------------------------------------- transforms
+
+    def fft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        found = self._transform(x, axes, back=False)
+        return super().fft(x, axes) if found is None else found
+
+    def backward_fft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        found = self._transform(x, axes, back=True) if self.is_complex(x) else None
+        return super().backward_fft(x, axes) if found is None else found
+
+    def _transform(self, x: Array, axes: tuple[int, ...], back: bool) -> Array | None:
+        n = x.ndim
+        if tuple(a % n for a in axes) != tuple(range(n - len(axes), n)):
+            return None
+        seen = self._seen(x)
+        if seen is None or 0 in x.shape:
+            return None
+        out = self.fresh(x.shape, COMPLEX[PRECISION[self.dtype(x)]])
+        done = kernels.transform(seen[0], len(axes), self._view(out), back, self.workers)
+        return out if done else None
+
+    # ---------------------------------------------------------------------------------- wavelets
+
+    def bandpass(
+        self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
+    ) -> Array:
+        found = self._responses(spectrum, filters, segments, fold, self.dtype(spectrum))
+        return super().bandpass(spectrum, filters, segments, fold) if found is None else found
+
+    def bandpass_modulus(
+        self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int]
+    ) -> Array:
+        found = self._responses(spectrum, filters, segments, fold, self.dtype(filters))
+        return super().bandpass_modulus(spectrum, filters, segments, fold) if found is None else found
+
+    def _responses(
+        self, spectrum: Array, filters: Array, segments: Sequence[Segments], fold: Sequence[int], dtype: str
+    ) -> Array | None:
+        seen = self._filtering(spectrum, filters)
+        if seen is None:
+            return None
+        batch, channels = spectrum.shape[:2]
+        out = self.fresh((batch, channels * filters.shape[1], *filters.shape[2:-1]), dtype)
+        done = kernels.bandpass(*seen, segments, fold, self._view(out), self.workers)
+        return out if done else None
+
+    def bandpass_adjoint(
+        self,
+        y: Array,
+        filters: Array,
+        segments: Sequence[Segments],
+        fold: Sequence[int],
+        sizes: Sequence[int],
+    ) -> Array:
+        seen = self._filtering(y, filters)
+        if seen is not None:
+            out = self.fresh((y.shape[0], y.shape[1] // filters.shape[1], *sizes), self.dtype(y))
+            view = self._view(out)
+            if kernels.bandpass_vjp(view, seen[1], segments, fold, seen[0], view, self.workers):
+                return out
+        return Backend.bandpass_adjoint(self, y, filters, segments, fold, sizes)
+
+    def bandpass_modulus_gradient(
+        self,
+        spectrum: Array,
+        filters: Array,
+        segments: Sequence[Segments],
+        fold: Sequence[int],
+        gradient: Array,
+    ) -> Array:
+        seen = self._filtering(spectrum, filters)
+        given = self._seen(gradient)
+        if seen is not None and given is not None and given[0].dtype == seen[1].dtype:
+            out = self.fresh(spectrum.shape, self.dtype(spectrum))
+            if kernels.bandpass_vjp(*seen, segments, fold, given[0], self._view(out), self.workers):
+                return out
+        return super().bandpass_modulus_gradient(spectrum, filters, segments, fold, gradient)
+
+    def harmonic_modulus(self, spectrum: Array, filters: Array) -> Array:
+        seen = self._seen(spectrum, filters)
+        if seen is not None and self.dtype(spectrum) == COMPLEX[self.dtype(filters)]:
+            out = self.fresh(spectrum.shape, self.dtype(filters))
+            if kernels.harmonic(*seen, self._view(out), self.workers):
+                return out
+        return super().harmonic_modulus(spectrum, filters)
+
+    # ---------------------------------------------------------------------------------- averages
+
+    def lowpass_subsample(
+        self, x: Array, matrices: Sequence[Array], frames: Sequence[Frames | None], counts: Sequence[int]
+    ) -> Array:
+        d = len(counts)
+        bands = self._averages(x, matrices, frames, x.shape[-d:], counts)
+        if bands is not None:
+            out = self.fresh((*x.shape[:-d], *counts), self.dtype(x))
+            if kernels.lowpass(self._seen(x)[0], bands, self._view(out), self.workers):
+                return out
+        return super().lowpass_subsample(x, matrices, frames, counts)
+
+    def lowpass_adjoint(
+        self,
+        y: Array,
+        matrices: Sequence[Array],
+        frames: Sequence[Frames | None],
+        sizes: Sequence[int],
+    ) -> Array:
+        d = len(sizes)
+        bands = self._averages(y, matrices, frames, sizes, y.shape[-d:])
+        if bands is not None:
+            out = self.fresh((*y.shape[:-d], *sizes), self.dtype(y))
+            if kernels.lowpass(self._seen(y)[0], bands, self._view(out), self.workers, adjoint=True):
+                return out
+        return super().lowpass_adjoint(y, matrices, frames, sizes)
+
+    def _averages(
+        self,
+        x: Array,
+        matrices: Sequence[Array],
+        frames: Sequence[Frames | None],
+        sizes: Sequence[int],
+        counts: Sequence[int],
+    ) -> list[Band] | None:
+        dtype = self.dtype(x)
+        if dtype not in COMPLEX or len(counts) > 3 or any(self.dtype(m) != dtype for m in matrices):
+            return None
+        seen = self._seen(x, *matrices)
+        if seen is None:
+            return None
+        return [
+            self._bands.of(owner, matrix, frame, n, count)
+            for owner, matrix, frame, n, count in zip(matrices, seen[1:], frames, sizes, counts, strict=True)
+        ]
+
+    # ------------------------------------------------------------------------------- whole plans
+
+    def cascade(self, plan: Plan, arrays: Mapping[str, Array]) -> tuple[Array, ...] | None:
+        x = arrays[plan.inputs[0]]
+        dtype = self.dtype(x)
+        seen = self._seen(x) if dtype in COMPLEX else None
+        found = None if seen is None else self._cascades.of(plan, arrays, dtype, self._constant)
+        if found is None:
+            return None
+        out = self.fresh((x.shape[0], *found.shape), dtype)
+        found(seen[0], self._view(out), self.workers)
+        return (out,)
+
+    def cascade_gradient(
+        self, plan: Plan, arrays: Mapping[str, Array], gradient: Array
+    ) -> Array | None:
+        x = arrays[plan.inputs[0]]
+        dtype = self.dtype(x)
+        seen = self._seen(x, gradient) if dtype in COMPLEX and self.dtype(gradient) == dtype else None
+        found = None if seen is None else self._cascades.of(plan, arrays, dtype, self._constant)
+        if found is None:
+            return None
+        out = self.fresh(x.shape, dtype)
+        found.gradient(*seen, self._view(out), self.workers)
+        return out
+
+    # ------------------------------------------------------------------------------------ details
+
+    def _seen(self, *xs: Array) -> list[NDArray[Any]] | None:
+        """Contiguous views (copies of what is not) of arrays whose numbers the kernels know."""
+        if any(self.dtype(x) not in PRECISION for x in xs):
+            return None
+        found = self.views(*xs)
+        return None if found is None else [np.ascontiguousarray(x) for x in found]
+
+    def _constant(self, x: Array) -> NDArray[Any] | None:
+        found = self.views(x)
+        return None if found is None else np.ascontiguousarray(found[0])
+
+    def _view(self, x: Array) -> NDArray[Any]:
+        found = self.views(x)
+        assert found is not None
+        return found[0]
+
+    def _filtering(self, z: Array, filters: Array) -> list[NDArray[Any]] | None:
+        """Complex arrays, contiguous, and filters, whose blocks may be apart (some of many filters)."""
+        if filters.shape[-1] != 1 or COMPLEX.get(self.dtype(filters)) != self.dtype(z):
+            return None
+        found = self.views(z, filters)
+        if found is None:
+            return None
+        z, psi = found
+        inner = [psi.itemsize * math.prod(psi.shape[k + 1 :]) for k in range(1, psi.ndim)]
+        together = list(psi.strides[1:-1]) == inner[:-1]
+        return [np.ascontiguousarray(z), psi if together else np.ascontiguousarray(psi)]
