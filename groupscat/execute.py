@@ -73,7 +73,7 @@ def run_batched(
     if backend.is_tracing(x):
         if not recompute:
             return execute(arrays)
-        return backend.recompute(execute, partial(_gradients, plan, backend, None), {name: x}, constants)
+        return backend.recompute(execute, partial(_gradients, plan, backend, None, 0), {name: x}, constants)
     batch = backend.shape(x)[0]
     if batch == 0:
         dtype = backend.dtype(x)
@@ -88,11 +88,13 @@ def run_batched(
         long = plan.ndim == 1 and most is None
         size = max(1, (limit * LONG_ROWS if long else limit) // bytes_per_signal)
         size = math.ceil(batch / math.ceil(batch / size))  # chunks of nearly equal length
-    execute = backend.replayed(execute, plan, name, size * bytes_per_signal)
+    nbytes = size * bytes_per_signal
+    execute = backend.replayed(execute, plan, plan.inputs, nbytes)
     forward = partial(_in_slices, plan, execute, backend, size)
     if not recompute:
         return forward(arrays)
-    return backend.recompute(forward, partial(_gradients, plan, backend, size), {name: x}, constants)
+    backward = partial(_gradients, plan, backend, size, nbytes)
+    return backend.recompute(forward, backward, {name: x}, constants)
 
 
 def _in_slices(
@@ -123,13 +125,15 @@ def _gradients(
     plan: Plan,
     backend: Backend,
     size: int | None,
+    nbytes: int,
     arrays: dict[str, Array],
     by: tuple[str, ...],
     gradients: tuple[Array | None, ...],
 ) -> dict[str, Array]:
     """The gradients by some arrays, from those of the outputs of a plan, slice by slice (size None: whole).
 
-    Slices are smaller than those of the plan itself, of whose signals less is alive at once.
+    Slices are smaller than those of the plan itself, of whose signals less is alive at once. ``nbytes``: of
+    its largest intermediate array.
     """
     given = {out: g for (out, _), g in zip(plan.outputs, gradients, strict=True) if g is not None}
     if by == plan.inputs and len(given) == len(plan.outputs) == 1:
@@ -139,12 +143,15 @@ def _gradients(
     backward = gradient_plan(plan, by, tuple(given))
     arrays = {**arrays, **{gradient_name(out): g for out, g in given.items()}}
     execute = runner(backward, backend)
-    if size is None:
-        found = [execute(arrays)]
-    else:
-        size = max(1, size * plan.peak_floats // backward.peak_floats)
-        starts = range(0, backend.shape(arrays[plan.inputs[0]])[0], size)
-        found = [execute(_slice(backward, arrays, start, size)) for start in starts]
+    x = arrays[plan.inputs[0]]
+    with backend.exact(x):
+        if size is None:
+            found = [execute(arrays)]
+        else:
+            execute = backend.replayed(execute, backward, backward.inputs, nbytes)
+            size = max(1, size * plan.peak_floats // backward.peak_floats)
+            starts = range(0, backend.shape(x)[0], size)
+            found = [execute(_slice(backward, arrays, start, size)) for start in starts]
     sums: dict[str, Array] = {}
     for (name, _), parts in zip(backward.outputs, zip(*found, strict=True), strict=True):
         batched = backward.register[name].batched

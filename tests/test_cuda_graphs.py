@@ -104,19 +104,24 @@ def test_constants_belong_to_a_recording(cuda: Graphs) -> None:
     check_constants(OPERATORS["1-D"]())
 
 
-def outputs_of_the_graph(self: Any, x: Any) -> Any:
-    self.x.copy_(x)
+def copied(self: Any, xs: Any) -> None:
+    for name, x in self.data.items():
+        x.copy_(xs[name])
+
+
+def outputs_of_the_graph(self: Any, xs: Any) -> Any:
+    copied(self, xs)
     self.graph.replay()
     return self.outputs
 
 
-def input_of_the_recording(self: Any, x: Any) -> Any:
+def input_of_the_recording(self: Any, xs: Any) -> Any:
     self.graph.replay()
     return tuple(y.clone() for y in self.outputs)
 
 
-def never_replayed(self: Any, x: Any) -> Any:
-    self.x.copy_(x)
+def never_replayed(self: Any, xs: Any) -> Any:
+    copied(self, xs)
     return tuple(y.clone() for y in self.outputs)
 
 
@@ -252,14 +257,17 @@ class TestNotRecorded:
         assert w.grad is not None
 
 
-def test_gradients_are_those_without_graphs(cuda: Graphs) -> None:
-    S = gs.Scattering1D(J=2, shape=16)
+@pytest.mark.parametrize("name", ["1-D", "2-D, zero", "cascade, 2-D", "harmonic, odd", "time-frequency"])
+def test_gradients_are_replayed_too(name: str, cuda: Graphs) -> None:
+    S = OPERATORS[name]()
     for k in range(5):
-        x = torch.from_numpy(noise((2, 16), k)).requires_grad_()
+        x = torch.from_numpy(noise(example(S).shape, k)).requires_grad_()
+        weight = torch.from_numpy(noise(tuple(S(x).shape), k + 10))
         with gst.cuda_graphs(False):
-            wanted = torch.autograd.grad(S(x).square().sum(), x)[0]
-        found = torch.autograd.grad(S(x).square().sum(), x)[0]
+            wanted = torch.autograd.grad((S(x) * weight).sum(), x)[0]
+        found = torch.autograd.grad((S(x) * weight).sum(), x)[0]
         assert_close(found.numpy(), wanted.numpy(), x.detach().numpy())
+    assert Cuda.log.count("capture") in (2, 3)  # forward, and backward in slices of one length or two
 
 
 def test_first_used_in_inference_mode(cuda: Graphs) -> None:
@@ -283,9 +291,9 @@ def test_what_cannot_be_recorded_runs_and_says_why_once(cuda: Graphs) -> None:
     for k in range(4):
         if k == graphs.PATIENCE:
             with pytest.warns(UserWarning, match=r"could not be recorded .*not permitted.*operation by oper"):
-                (y,) = cuda.run(function, "key", "x", 8, {"x": x})
+                (y,) = cuda.run(function, "key", ("x",), 8, {"x": x})
         else:
-            (y,) = cuda.run(function, "key", "x", 8, {"x": x})
+            (y,) = cuda.run(function, "key", ("x",), 8, {"x": x})
         assert y.tolist() == [2.0, 2.0]
 
 

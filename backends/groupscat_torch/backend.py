@@ -246,7 +246,9 @@ class TorchBackend(Recomputing, Backend):
     def exact(self, x: Tensor) -> AbstractContextManager[Any]:
         return exact() if x.is_cuda and not torch.compiler.is_compiling() else nullcontext()
 
-    def replayed(self, function: graphs.Function, key: Hashable, data: str, nbytes: int) -> graphs.Function:
+    def replayed(
+        self, function: graphs.Function, key: Hashable, data: tuple[str, ...], nbytes: int
+    ) -> graphs.Function:
         return partial(graphs.GRAPHS.run, function, (key, _mixed()), data, nbytes)
 
     def processes(self) -> Processes:

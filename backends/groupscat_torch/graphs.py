@@ -118,28 +118,28 @@ class Graphs:
         self._lock = threading.Lock()
 
     def run(
-        self, function: Function, key: Hashable, data: str, nbytes: int, xs: Arrays
+        self, function: Function, key: Hashable, data: tuple[str, ...], nbytes: int, xs: Arrays
     ) -> tuple[Tensor, ...]:
         """``function(xs)``.
 
         Parameters
         ----------
-        key : equal only for functions that do the same. data : the name of the array that is new in each
+        key : equal only for functions that do the same. data : the names of the arrays that are new in each
             call; the others are the same tensors again and again, though their values may change.
         nbytes : of the largest intermediate array.
         """
-        x = xs[data]
-        if x.device.type != self.kind or nbytes > WORTHWHILE or not self._recordable(xs):
+        device = xs[data[0]].device
+        if device.type != self.kind or nbytes > WORTHWHILE or not self._recordable(xs):
             return function(xs)
-        others = tuple(_memory(a) for name, a in xs.items() if name != data)
-        whole = key, x.device, x.dtype, tuple(x.shape), others, _switches()
-        with self._lock, self.cuda.device(x.device):
+        assumed = tuple((x.dtype, tuple(x.shape)) if name in data else _memory(x) for name, x in xs.items())
+        whole = key, device, assumed, _switches()
+        with self._lock, self.cuda.device(device):
             recording = self.recordings.find(whole, lambda: self._record(function, data, xs))
             if recording is not None:
-                _, last = self._of(x.device)
+                _, last = self._of(device)
                 stream = self.cuda.current_stream()
                 stream.wait_event(last)  # another stream may still be at the memory that is shared
-                outputs = recording(x)
+                outputs = recording(xs)
                 last.record(stream)
                 return outputs
         return function(xs)
@@ -163,9 +163,9 @@ class Graphs:
             and not self.cuda.is_current_stream_capturing()
         )
 
-    def _record(self, function: Function, data: str, xs: Arrays) -> Recording | None:
+    def _record(self, function: Function, data: tuple[str, ...], xs: Arrays) -> Recording | None:
         """None, once and for all, where some operation cannot be recorded."""
-        pool, _ = self._of(xs[data].device)
+        pool, _ = self._of(xs[data[0]].device)
         try:
             return Recording(self.cuda, function, data, xs, pool)
         except RuntimeError as error:
@@ -190,11 +190,11 @@ class Graphs:
 class Recording:
     """One function of tensors in fixed places; calling it replays what it launched."""
 
-    def __init__(self, cuda: Any, function: Function, data: str, xs: Arrays, pool: Any) -> None:
+    def __init__(self, cuda: Any, function: Function, data: tuple[str, ...], xs: Arrays, pool: Any) -> None:
         # Also in inference mode the copies must be ordinary tensors: later calls write to them.
         with torch.inference_mode(False), torch.no_grad():
-            self.x = xs[data].clone(memory_format=torch.contiguous_format)
-            self.xs = {**xs, data: self.x}  # held: their memory must not become another's
+            self.data = {name: xs[name].clone(memory_format=torch.contiguous_format) for name in data}
+            self.xs = {**xs, **self.data}  # held: their memory must not become another's
             outer, side = cuda.current_stream(), cuda.Stream()
             side.wait_stream(outer)
             with cuda.stream(side):  # what happens once only, libraries' plans and workspaces, happens here
@@ -204,8 +204,9 @@ class Recording:
             with cuda.graph(self.graph, pool=pool, capture_error_mode="thread_local"):
                 self.outputs = function(self.xs)
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
-        self.x.copy_(x)
+    def __call__(self, xs: Arrays) -> tuple[Tensor, ...]:
+        for name, x in self.data.items():
+            x.copy_(xs[name])
         self.graph.replay()
         return tuple(y.clone() for y in self.outputs)
 
