@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -47,47 +47,36 @@ def signal(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def points(largest: int, side: int, effort: Effort, batches: Sequence[int] = BATCHES) -> Iterator[Point]:
-    """Every point. All sizes of a series take turns, so that a ratio of two is not one of two moments."""
-    for calls in (
-        _signals(largest),
-        _images(side),
-        _batches_of_signals(batches),
-        _batches_of_images(batches),
-    ):
-        named = dict(calls)
-        print(f"… {', '.join(dict.fromkeys(name for name, *_ in named))}", file=sys.stderr, flush=True)
-        for (name, samples, batch), time in interleaved(named, effort).items():
-            yield Point(name, samples, batch, time)
+    """Every point.
 
-
-#: Series, samples of a signal, signals; and the call.
-Call = tuple[tuple[str, int, int], Callable[[], Any]]
-
-
-def _signals(largest: int) -> Iterator[Call]:
+    One size after the other, since the operators of all would drive each other's constants out of the caches;
+    batches of one size take turns, so that a ratio of two is not one of two moments.
+    """
     for n in (1 << k for k in range(10, largest + 1)):
         whole, block = (gs.Scattering1D(shape=size, **IN_TIME) for size in (n, min(n, BLOCK)))
         x = signal(n)
-        yield ("signals", n, 1), partial(whole, x)
-        yield ("streams", n, 1), partial(drain, block, x)
-
-
-def _images(side: int) -> Iterator[Call]:
+        calls = {("signals", n, 1): partial(whole, x), ("streams", n, 1): partial(drain, block, x)}
+        yield from timed(calls, effort)
     for n in (1 << k for k in range(5, side.bit_length())):
-        yield ("images", n * n, 1), partial(gs.Scattering2D(shape=(n, n), **IN_SPACE), signal(n, n))
+        S = gs.Scattering2D(shape=(n, n), **IN_SPACE)
+        yield from timed({("images", n * n, 1): partial(S, signal(n, n))}, effort)
+    sounds = gs.Scattering1D(shape=SAMPLES, **IN_TIME)
+    few = [batch for batch in batches if batch * SAMPLES <= 1 << 19]
+    yield from timed(
+        {("batches of signals", SAMPLES, n): partial(sounds, signal(n, SAMPLES)) for n in few}, effort
+    )
+    images = gs.Scattering2D(shape=(SIDE, SIDE), **IN_SPACE)
+    yield from timed(
+        {("batches of images", SIDE**2, n): partial(images, signal(n, SIDE, SIDE)) for n in batches}, effort
+    )
 
 
-def _batches_of_signals(batches: Sequence[int]) -> Iterator[Call]:
-    S = gs.Scattering1D(shape=SAMPLES, **IN_TIME)
-    for batch in batches:
-        if batch * SAMPLES <= 1 << 19:
-            yield ("batches of signals", SAMPLES, batch), partial(S, signal(batch, SAMPLES))
-
-
-def _batches_of_images(batches: Sequence[int]) -> Iterator[Call]:
-    S = gs.Scattering2D(shape=(SIDE, SIDE), **IN_SPACE)
-    for batch in batches:
-        yield ("batches of images", SIDE**2, batch), partial(S, signal(batch, SIDE, SIDE))
+def timed(calls: Mapping[tuple[str, int, int], Callable[[], Any]], effort: Effort) -> Iterator[Point]:
+    """Calls by series, samples of a signal and number of signals; in turn."""
+    names = dict.fromkeys(f"{name}, {samples} samples" for name, samples, _ in calls)
+    print(f"… {'; '.join(names)}", file=sys.stderr, flush=True)
+    for (name, samples, batch), time in interleaved(calls, effort).items():
+        yield Point(name, samples, batch, time)
 
 
 def drain(operator: gs.Scattering1D, x: np.ndarray[Any, Any]) -> None:
