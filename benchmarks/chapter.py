@@ -13,6 +13,7 @@ from benchmarks.expectations import WANTED, Expectation
 from benchmarks.machine import version
 from benchmarks.main_branch import kymatio_main
 from benchmarks.measured import Measured, Memory
+from benchmarks.memory import STEP as STEP_OF_COUNTING
 from benchmarks.peers import CHANGES, kymatio
 from benchmarks.tables import mebibytes, table
 from benchmarks.timing import Timing
@@ -104,7 +105,7 @@ def _of_cases(found: Found, threads: int) -> Iterator[Expectation]:
         yield Expectation(f"{name}, time", expectations.STEP_TIME, value, at_most=True)
         memory = found.memory_of(case)
         both, once = memory.extra(OURS, STEP), memory.extra(OURS)
-        value = None if both is None or once is None else both / max(once, 4096)
+        value = None if both is None or once is None else both / max(once, STEP_OF_COUNTING)
         yield Expectation(f"{name}, memory", expectations.STEP_MEMORY, value, at_most=True)
 
 
@@ -137,7 +138,10 @@ def _memory(found: Found) -> str:
     names = list(found.memory)
     cases = [case for case in EVERY if case.name in names]
     who = [w for w in MEMORY_OF if any(found.memory_of(c).extra(w) is not None for c in cases)]
-    parts = ["Peak resident memory of one call beyond the operator and its input:"]
+    parts = [
+        "Peak resident memory of one call beyond the operator and its input, its result included, told to about "
+        f"{mebibytes(STEP_OF_COUNTING)} a thread; scratch that is kept between calls is not in it."
+    ]
     for mode in MODES:
         members = [w for w in who if any(found.memory_of(c).extra(w, mode) is not None for c in cases)]
         rows = []

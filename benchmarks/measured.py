@@ -7,8 +7,11 @@ from typing import Any
 
 from benchmarks.cases import AGREEMENT, Transform
 from benchmarks.contestants import FORWARD, STEP, reference
+from benchmarks.memory import STEP as STEP_OF_COUNTING
 from benchmarks.timing import Timing
 
+#: Steps of the kernel's count that a peer has to need for a ratio.
+TELLING = 3
 #: The largest difference of a gradient from Kymatio's, relative to its largest value. In 2-D Kymatio's 3.1415
 #: for π is in its gradients to the sixth power.
 GRADIENT = {**AGREEMENT, "2-D": 1e-3}
@@ -73,9 +76,14 @@ class Memory:
 
     def why_absent(self) -> str:
         """Why the peer or ours has no number."""
-        return "; ".join(a.removeprefix("absent: ") for a in self.found.values() if isinstance(a, str))
+        absent = [a.removeprefix("absent: ") for a in self.found.values() if isinstance(a, str)]
+        if self.extra(reference(self.case)) is not None:
+            absent.append("the peer's need is below what the kernel's count tells")
+        return "; ".join(absent)
 
     def ratio(self, ours: str, mode: str = FORWARD) -> float | None:
-        """The peer's over ours. What needs less than a page counts as a page."""
+        """The peer's over ours; None where the peer needs too little to tell. Ours is a step of counting at least."""
         mine, theirs = self.extra(ours, mode), self.extra(reference(self.case), mode)
-        return None if mine is None or theirs is None else theirs / max(mine, 4096)
+        if mine is None or theirs is None or theirs < TELLING * STEP_OF_COUNTING:
+            return None
+        return theirs / max(mine, STEP_OF_COUNTING)

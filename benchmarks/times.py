@@ -35,7 +35,8 @@ RATIOS = (
 NOTE = (
     "The peer of a row is the released Kymatio on Torch, of JTFS, which that has not, its main branch. "
     f"“{FLOOR}” are the plan's Fourier transforms and nothing else, called in the same turns; for "
-    "forward+backward twice those of the forward, since each has an adjoint. Ratios are of medians."
+    "forward+backward twice those of the forward, since each has an adjoint. They are torch.fft's, so that a "
+    "transform of our own may take less. Ratios are of medians."
 )
 
 

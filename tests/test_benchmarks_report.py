@@ -116,7 +116,10 @@ class TestRatios:
         assert memory.ratio(OURS, STEP) == 10
         assert memory.extra(NUMPY) is None
         assert memory.ratio(NUMPY) is None
-        assert memory.why_absent() == "no reason"
+        assert memory.why_absent().startswith("no reason")
+        little = {FORWARD: {"extra": 1 << 10}, "constants": 1}
+        assert Memory(CASES[0], {OURS: little, PEER: answer}).ratio(OURS) == 16  # as if a step of counting
+        assert Memory(CASES[0], {OURS: little, PEER: little}).ratio(OURS) is None
 
     @pytest.mark.parametrize("error", [1.1e-4, math.nan])
     def test_what_differs_does_not_agree(self, error):
