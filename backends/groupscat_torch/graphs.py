@@ -156,12 +156,14 @@ class Graphs:
             _WANTED.get()
             and forward_ad._current_level < 0
             and not torch._C._len_torch_dispatch_stack()
-            and all(
-                type(x) in (Tensor, torch.nn.Parameter) and x.device.type == self.kind for x in xs.values()
-            )
+            and all(map(self._plain, xs.values()))
             and not (torch.is_grad_enabled() and any(x.requires_grad for x in xs.values()))
             and not self.cuda.is_current_stream_capturing()
         )
+
+    def _plain(self, x: Tensor) -> bool:
+        wrapped = torch._C._functorch.is_functorch_wrapped_tensor(x)
+        return type(x) in PLAIN and x.device.type == self.kind and not wrapped
 
     def _record(self, function: Function, data: tuple[str, ...], xs: Arrays) -> Recording | None:
         """None, once and for all, where some operation cannot be recorded."""
