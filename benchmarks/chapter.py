@@ -139,7 +139,7 @@ def _memory(found: Found) -> str:
     cases = [case for case in EVERY if case.name in names]
     who = [w for w in MEMORY_OF if any(found.memory_of(c).extra(w) is not None for c in cases)]
     parts = [
-        "Peak resident memory of one call beyond the operator and its input, its result included, told to about "
+        "Peak resident memory of one call beyond the operator and its input, its result included, told to "
         f"{mebibytes(STEP_OF_COUNTING)} a thread; scratch that is kept between calls is not in it."
     ]
     for mode in MODES:

@@ -82,7 +82,7 @@ class Memory:
         return "; ".join(absent)
 
     def ratio(self, ours: str, mode: str = FORWARD) -> float | None:
-        """The peer's over ours; None where the peer needs too little to tell. Ours is a step of counting at least."""
+        """The peer's over ours, which is a step of counting at least; None: the peer's is too small."""
         mine, theirs = self.extra(ours, mode), self.extra(reference(self.case), mode)
         if mine is None or theirs is None or theirs < TELLING * STEP_OF_COUNTING:
             return None

@@ -3,8 +3,8 @@
 The kernel keeps the high-water mark of a process's resident memory and resets it on request (Linux).
 After a first call has built constants and thread pools, its result is dropped, freed memory is handed
 back, the mark is reset, and the difference between the mark after a second call and the resident
-memory before it is what a call needs beyond the operator and its input. The result is part of it; scratch that
-is kept between calls is not. The kernel counts in steps (``STEP``), so less than that is not told apart.
+memory before it is what a call needs beyond the operator and its input. The result is part of it; scratch
+that is kept between calls is not. The kernel counts in steps (``STEP``), so less than that is not told apart.
 The allocator is told to return every freed block at once, so that nothing freed earlier is reused
 unseen, and MKL not to keep buffers.
 """
