@@ -28,6 +28,9 @@ class NativeNumPyBackend(NativeVerbs, NumPyBackend):
     def fresh(self, shape: Sequence[int], dtype: str) -> Array:
         return np.empty(shape, dtype)
 
+    def address(self, x: Array) -> int:
+        return int(x.ctypes.data)
+
     @property
     def workers(self) -> int:
         return self._workers

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import weakref
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,18 +64,40 @@ def _support(matrix: NDArray[Any], circular: bool) -> tuple[NDArray[np.int64], N
     return shift + lo, shift + np.maximum(hi, lo + 1)
 
 
-class Bands:
-    """Bands of matrices that live elsewhere, made once for each."""
+def live(matrix: NDArray[Any], parts: int = 1) -> NDArray[np.int32]:
+    """The first column that matters and the one behind the last, by row, (rows, 2).
+
+    ``parts``: matrices below each other, of which the same columns are used.
+    """
+    size = np.abs(matrix).reshape(parts, -1, matrix.shape[1]).max(0)
+    matters = size > NEGLIGIBLE * np.finfo(matrix.dtype).eps * size.max(initial=0)
+    some = matters.any(1)
+    lo = np.where(some, matters.argmax(1), 0)
+    hi = np.where(some, matrix.shape[1] - matters[:, ::-1].argmax(1), 0)
+    return np.ascontiguousarray(np.stack([lo, hi], 1), np.int32)
+
+
+#: How many matrices :class:`Kept` remembers; it keeps their memory too.
+REMEMBERED = 1024
+
+
+class Kept:
+    """What follows from matrices that live elsewhere, made once for each of those that were used last."""
 
     def __init__(self) -> None:
-        self._kept: dict[Any, tuple[Any, Band]] = {}
+        self._kept: OrderedDict[Any, tuple[NDArray[Any], Any]] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def of(self, owner: Any, matrix: NDArray[Any], frames: Frames | None, n: int, count: int) -> Band:
-        """``owner``: the array that the matrix is a view of; it is not kept alive."""
-        key = (id(owner), matrix.ctypes.data, matrix.shape, frames, n, count)
-        kept = self._kept.get(key)
-        if kept is not None and kept[0]() is owner:
-            return kept[1]
-        found = band(matrix, frames, n, count)
-        self._kept[key] = weakref.ref(owner, lambda _: self._kept.pop(key, None)), found
+    def of(self, make: Callable[..., Any], matrix: NDArray[Any], *rest: Any) -> Any:
+        """``make(matrix, *rest)``, found again by the memory that the matrix is."""
+        key = make, matrix.ctypes.data, matrix.shape, matrix.dtype, rest
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][1]
+        found = make(matrix, *rest)
+        with self._lock:
+            self._kept[key] = matrix, found  # as long as it is kept, nobody else has this memory
+            while len(self._kept) > REMEMBERED:
+                self._kept.popitem(last=False)
         return found

@@ -7,7 +7,7 @@ import math
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,9 @@ def tree(plan: Plan) -> Tree | None:
     """The tree of a plan of real scattering with local or global averages; None of any other plan."""
     if len(plan.inputs) != 1 or len(plan.outputs) != 1 or plan.parameters or plan.state:
         return None
-    if any(register.is_complex for name, register in plan.registers if name in (*plan.inputs, plan.outputs[0][0])):
+    if any(
+        register.is_complex for name, register in plan.registers if name in (*plan.inputs, plan.outputs[0][0])
+    ):
         return None
     rows = _rows(plan)
     if rows is None:
@@ -113,7 +115,7 @@ class Cascade:
     def __init__(self, plan: Plan, found: Tree, constants: Mapping[str, NDArray[Any]], dtype: str) -> None:
         self._library, _ = load()
         assert self._library is not None
-        self._dtype, self._kept = dtype, []
+        self._dtype, self._kept = dtype, [constants]
         channels, *outputs = plan.register[plan.outputs[0][0]].space.shape
         self.shape = (channels, *outputs)
         sizes = plan.register[plan.inputs[0]].space.shape[1:]
@@ -152,10 +154,10 @@ class Cascade:
         t, a, b = self.pointer, x.ctypes.data, out.ctypes.data
         cost = self.cost * batch
         if batch >= 2 * workers:
-            kernels.run(lambda lo, hi: call(t, a, b, lo, hi, 0, 1), batch, cost, workers)
+            kernels.run(lambda s, lo, hi: call(s, t, a, b, lo, hi, 0, 1), batch, cost, workers)
         else:  # each thread takes some of the first wavelets
             parts = kernels.parts(cost, workers)
-            kernels.run(lambda lo, hi: call(t, a, b, 0, batch, lo, parts), parts, cost, parts)
+            kernels.run(lambda s, lo, hi: call(s, t, a, b, 0, batch, lo, parts), parts, cost, parts)
 
     def gradient(self, x: NDArray[Any], gradient: NDArray[Any], out: NDArray[Any], workers: int) -> None:
         """The gradient by x, to ``out``, from that by the coefficients; all contiguous."""
@@ -164,12 +166,12 @@ class Cascade:
         t, a, g, b = self.pointer, x.ctypes.data, gradient.ctypes.data, out.ctypes.data
         cost = 3 * self.cost * batch
         if batch >= 2 * workers:
-            kernels.run(lambda lo, hi: call(t, a, g, b, lo, hi, 0, 1), batch, cost, workers)
+            kernels.run(lambda s, lo, hi: call(s, t, a, g, b, lo, hi, 0, 1), batch, cost, workers)
             return
         parts = kernels.parts(cost, workers)
         sums = [out, *(np.empty_like(out) for _ in range(parts - 1))]
         to = [each.ctypes.data for each in sums]
-        kernels.run(lambda lo, hi: call(t, a, g, to[lo], 0, batch, lo, parts), parts, cost, parts)
+        kernels.run(lambda s, lo, hi: call(s, t, a, g, to[lo], 0, batch, lo, parts), parts, cost, parts)
         for other in sums[1:]:
             out += other
 
@@ -233,28 +235,35 @@ def live(filters: NDArray[Any], rows: int) -> NDArray[np.int32]:
     return np.ascontiguousarray(np.stack([lo, hi], -1).transpose(1, 0, 2), np.int32)
 
 
+class Arrays(Protocol):
+    """What tells about the arrays of a framework."""
+
+    def views(self, *xs: Any) -> list[NDArray[Any]] | None: ...
+
+    def address(self, x: Any) -> int: ...
+
+
 class Cascades:
-    """The cascades of plans, one of each and its constants, as long as the plan lives."""
+    """The cascades of plans, one of each, its constants and type, as long as the plan lives."""
 
     def __init__(self) -> None:
-        self._kept: dict[Any, tuple[Any, list[Any], Cascade | None]] = {}
+        self._kept: dict[Any, tuple[Any, list[int], Cascade | None]] = {}
 
-    def of(
-        self, plan: Plan, constants: Mapping[str, Any], dtype: str, to_numpy: Any
-    ) -> Cascade | None:
-        """The cascade, or None of plans that are no tree. ``constants``: arrays that ``to_numpy`` views."""
+    def of(self, plan: Plan, constants: Mapping[str, Any], dtype: str, xp: Arrays) -> Cascade | None:
+        """The cascade, or None of plans that are no tree, and where somebody learns the constants."""
         key = id(plan), dtype
-        arrays = [constants[name] for name, _ in plan.constants]
+        addresses = [xp.address(constants[name]) for name, _ in plan.constants]
         kept = self._kept.get(key)
-        if kept is not None and kept[0]() is plan and all(a is b for a, b in zip(arrays, kept[1], strict=True)):
+        if kept is not None and kept[0]() is plan and kept[1] == addresses:
             return kept[2]
-        found = tree(plan)
-        made = None
+        found, made = tree(plan), None
         if found is not None:
-            views = {name: to_numpy(constants[name]) for name, _ in plan.constants}
-            if any(view is None for view in views.values()):
-                return None  # somebody learns them
-            made = Cascade(plan, found, views, dtype)
+            names = [name for name, _ in plan.constants]
+            views = xp.views(*(constants[name] for name in names))
+            if views is None:
+                return None
+            dense = map(np.ascontiguousarray, views)
+            made = Cascade(plan, found, dict(zip(names, dense, strict=True)), dtype)
             made = made if made.pointer else None
-        self._kept[key] = weakref.ref(plan, lambda _: self._kept.pop(key, None)), arrays, made
+        self._kept[key] = weakref.ref(plan, lambda _: self._kept.pop(key, None)), addresses, made
         return made

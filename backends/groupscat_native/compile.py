@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -57,20 +58,23 @@ def compile_kernels(folder: Path = HERE) -> list[Path]:
             "No C compiler: install GCC or Clang, name one by CC=…, or run: pip install ziglang"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda variant: _compile(command, folder, *variant), variants()))
+
+
+def _compile(command: list[str], folder: Path, name: str, flags: list[str]) -> Path:
+    """One library; another process that compiles at the same time is not disturbed."""
+    target = folder / f"kernels_{name}{SUFFIX}"
+    part = target.with_suffix(f".{os.getpid()}.tmp")
     shared = ["-shared"] if sys.platform == "win32" else ["-shared", "-fPIC", "-fvisibility=hidden"]
-    made = []
-    for name, flags in variants():
-        target = folder / f"kernels_{name}{SUFFIX}"
-        part = target.with_suffix(f".{os.getpid()}.tmp")
-        run = [*command, *FLAGS, *flags, *shared, str(HERE / "source" / "native.c"), "-o", str(part)]
-        run += [] if sys.platform == "win32" else ["-lm"]
-        done = subprocess.run(run, capture_output=True, text=True)
-        if done.returncode:
-            part.unlink(missing_ok=True)
-            raise RuntimeError(f"{shlex.join(run)} failed:\n{done.stderr.strip()[-2000:]}")
-        part.replace(target)
-        made.append(target)
-    return made
+    run = [*command, *FLAGS, *flags, *shared, str(HERE / "source" / "native.c"), "-o", str(part)]
+    run += [] if sys.platform == "win32" else ["-lm"]
+    done = subprocess.run(run, capture_output=True, text=True)
+    if done.returncode:
+        part.unlink(missing_ok=True)
+        raise RuntimeError(f"{shlex.join(run)} failed:\n{done.stderr.strip()[-2000:]}")
+    part.replace(target)
+    return target
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,9 @@ def shape(sizes: tuple[int, ...], dtype: str) -> Shape | None:
 
 
 @lru_cache(maxsize=1024)
-def window(full: tuple[int, ...], sizes: tuple[int, ...], segments: tuple[Segments, ...], fold: tuple[int, ...]):
+def window(
+    full: tuple[int, ...], sizes: tuple[int, ...], segments: tuple[Segments, ...], fold: tuple[int, ...]
+):
     axes = np.array([full, sizes, fold], np.int64).T.copy()
     bins = [
         np.arange(n, dtype=np.int32)
@@ -72,13 +75,39 @@ def parts(cost: int, workers: int) -> int:
     return min(workers, max(1, cost // ENOUGH))
 
 
-def run(call: Callable[[int, int], int], total: int, cost: int, workers: int) -> bool:
-    """Call for parts of range(total) in threads; ``cost``: complex numbers of all."""
+def run(call: Callable[[int, int, int], int], total: int, cost: int, workers: int) -> bool:
+    """``call(stack, first, stop)`` for parts of range(total) in threads; ``cost``: complex numbers of all."""
     count = min(total, parts(cost, workers))
     edges = [total * k // count for k in range(count + 1)]
-    if not all(share([(lambda a=a, b=b: call(a, b)) for a, b in itertools.pairwise(edges)])):
+    if not all(share([partial(_with_stack, call, a, b) for a, b in itertools.pairwise(edges)])):
         raise MemoryError("The kernels got no memory for intermediate arrays.")
     return True
+
+
+#: Stacks of memory that no call uses.
+_stacks: deque[int] = deque()
+
+
+def _with_stack(call: Callable[[int, int, int], int], first: int, stop: int) -> int:
+    library, _ = load()
+    assert library is not None
+    try:
+        stack = _stacks.pop()
+    except IndexError:
+        stack = library.stack_new()
+        if not stack:
+            return 0
+    try:
+        return call(stack, first, stop)
+    finally:
+        _stacks.append(stack)
+
+
+def forget() -> None:
+    """Give the memory that calls keep for the next ones back to the system."""
+    library, _ = load()
+    while library is not None and _stacks:
+        library.stack_free(_stacks.pop())
 
 
 def bandpass(
@@ -98,7 +127,7 @@ def bandpass(
     kind = RESPONSES if np.iscomplexobj(out) else MODULI
     x, y = spectrum.ctypes.data, out.ctypes.data
     pairs = spectrum.shape[0] * spectrum.shape[1] * filters.shape[1]
-    return run(lambda a, b: call(*head, x, y, kind, a, b), pairs, out.size, workers)
+    return run(lambda s, a, b: call(s, *head, x, y, kind, a, b), pairs, out.size, workers)
 
 
 def bandpass_vjp(
@@ -119,7 +148,7 @@ def bandpass_vjp(
     kind = RESPONSES if np.iscomplexobj(gradient) else MODULI
     x, g, y = spectrum.ctypes.data, gradient.ctypes.data, out.ctypes.data
     rows = spectrum.shape[0] * spectrum.shape[1]
-    return run(lambda a, b: call(*head, x, g, y, kind, a, b), rows, gradient.size, workers)
+    return run(lambda s, a, b: call(s, *head, x, g, y, kind, a, b), rows, gradient.size, workers)
 
 
 def _block(
@@ -154,11 +183,14 @@ def transform(x: NDArray[Any], ndim: int, out: NDArray[Any], back: bool, workers
     a, b = x.ctypes.data, out.ctypes.data
     if np.iscomplexobj(x):
         call = library["transform", dtype]
-        return run(lambda lo, hi: call(known.pointer, a, b, int(back), lo, hi), arrays, x.size, workers)
+        return run(lambda s, lo, hi: call(s, known.pointer, a, b, int(back), lo, hi), arrays, x.size, workers)
     call = library["spectrum", dtype]
     # Pairs of signals are transformed together: parts begin at even ones.
     return run(
-        lambda lo, hi: call(known.pointer, a, b, 2 * lo, min(2 * hi, arrays)), -(-arrays // 2), x.size // 2, workers
+        lambda s, lo, hi: call(s, known.pointer, a, b, 2 * lo, min(2 * hi, arrays)),
+        -(-arrays // 2),
+        x.size // 2,
+        workers,
     )
 
 
@@ -176,7 +208,7 @@ def lowpass(
     a, b, d = x.ctypes.data, out.ctypes.data, len(bands)
     size = max(x.size, out.size)
     return run(
-        lambda lo, hi: call(d, axes.ctypes.data, starts, weights, a, b, lo, hi),
+        lambda s, lo, hi: call(s, d, axes.ctypes.data, starts, weights, a, b, lo, hi),
         math.prod(x.shape[: x.ndim - d]),
         size // 2,
         workers,
@@ -194,4 +226,36 @@ def harmonic(spectrum: NDArray[Any], filters: NDArray[Any], out: NDArray[Any], w
     rows = spectrum.size // math.prod(sizes)
     f, x, y = filters.ctypes.data, spectrum.ctypes.data, out.ctypes.data
     cost = out.size * len(filters)
-    return run(lambda a, b: call(known.pointer, f, len(filters), x, y, a, b), rows, cost, workers)
+    return run(lambda s, a, b: call(s, known.pointer, f, len(filters), x, y, a, b), rows, cost, workers)
+
+
+def along(
+    x: NDArray[Any],
+    psi: NDArray[Any],
+    psi_live: NDArray[Any],
+    average: NDArray[Any] | None,
+    average_live: NDArray[Any] | None,
+    spins: Sequence[int],
+    out: NDArray[Any],
+    workers: int,
+    gradient: NDArray[Any] | None = None,
+) -> bool:
+    """Moduli of responses along rows, averaged along them; or, of a gradient by those, the one by x.
+
+    x: (B, parts, rows, t). psi: (filters, rows), for spins both parts below each other.
+    """
+    library, _ = load()
+    if library is None:
+        return False
+    batch, parts, rows, samples = x.shape
+    filters = len(psi) // (2 if any(spins) else 1)
+    outputs = filters if average is None else len(average)
+    sizes = np.array([parts, rows, samples, filters, any(spins), outputs, len(spins), spins[0]], np.int64)
+    tables = sizes.ctypes.data, psi.ctypes.data, psi_live.ctypes.data
+    tables += (None, None) if average is None else (average.ctypes.data, average_live.ctypes.data)
+    given = [x.ctypes.data] if gradient is None else [x.ctypes.data, gradient.ctypes.data]
+    call = library["along" if gradient is None else "along_vjp", x.dtype.name]
+    y = out.ctypes.data
+    tiles = batch * -(-samples // (64 if x.dtype.name == "float32" else 32))
+    cost = batch * samples * filters * max(1, rows // 16)
+    return run(lambda s, a, b: call(s, *tables, *given, y, a, b), tiles, cost, workers)

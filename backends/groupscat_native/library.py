@@ -20,18 +20,26 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "shape_free": (None, [c_void_p]),
     "bandpass": (
         c_int32,
-        [c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int32]
+        [c_void_p]
+        + [c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int32]
         + [c_int64] * 2,
     ),
     "bandpass_vjp": (
         c_int32,
-        [c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p]
+        [c_void_p]
+        + [c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p]
         + [c_int32, c_int64, c_int64],
     ),
-    "harmonic": (c_int32, [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int64]),
-    "spectrum": (c_int32, [c_void_p, c_void_p, c_void_p, c_int64, c_int64]),
-    "transform": (c_int32, [c_void_p, c_void_p, c_void_p, c_int32, c_int64, c_int64]),
-    "lowpass": (c_int32, [c_int32, c_void_p, POINTER(c_void_p), POINTER(c_void_p)] + [c_void_p] * 2 + [c_int64] * 2),
+    "harmonic": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int64]),
+    "spectrum": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_void_p, c_int64, c_int64]),
+    "transform": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_void_p, c_int32, c_int64, c_int64]),
+    "lowpass": (
+        c_int32,
+        [c_void_p]
+        + [c_int32, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]
+        + [c_void_p] * 2
+        + [c_int64] * 2,
+    ),
     "tree_new": (c_void_p, [c_int32, c_void_p, c_void_p, POINTER(c_void_p)] + [c_int64] * 4),
     "tree_free": (None, [c_void_p]),
     "tree_node": (
@@ -44,11 +52,16 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         [c_void_p, c_int64, c_int64, c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_void_p]
         + [c_int64, c_int64],
     ),
-    "tree": (c_int32, [c_void_p, c_void_p, c_void_p] + [c_int64] * 4),
-    "tree_vjp": (c_int32, [c_void_p] * 4 + [c_int64] * 4),
+    "tree": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_void_p] + [c_int64] * 4),
+    "along": (c_int32, [c_void_p] + [c_void_p] * 7 + [c_int64] * 2),
+    "along_vjp": (c_int32, [c_void_p] + [c_void_p] * 8 + [c_int64] * 2),
+    "tree_vjp": (c_int32, [c_void_p] + [c_void_p] * 4 + [c_int64] * 4),
     "lowpass_vjp": (
         c_int32,
-        [c_int32, c_void_p, POINTER(c_void_p), POINTER(c_void_p)] + [c_void_p] * 2 + [c_int64] * 2,
+        [c_void_p]
+        + [c_int32, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]
+        + [c_void_p] * 2
+        + [c_int64] * 2,
     ),
 }
 
@@ -65,6 +78,10 @@ class Library:
                 function = getattr(library, f"groupscat_{name}_{dtype}")
                 function.restype, function.argtypes = result, arguments
                 self._functions[name, dtype] = function
+
+        self.stack_new, self.stack_free = library.groupscat_stack_new, library.groupscat_stack_free
+        self.stack_new.restype, self.stack_free.argtypes = c_void_p, [c_void_p]
+        self.stack_free.restype = None
 
     def __getitem__(self, key: tuple[str, str]) -> Any:
         return self._functions[key]

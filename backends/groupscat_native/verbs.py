@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from groupscat.backend.base import Array, Backend, ConstantKind, Frames, Segments
 from groupscat.plan.plan import Plan
 from groupscat_native import kernels
-from groupscat_native.bands import Band, Bands
+from groupscat_native.bands import Band, Kept, band, live
 from groupscat_native.cascade import Cascades
 
 COMPLEX = {"float32": "complex64", "float64": "complex128"}
@@ -28,7 +28,7 @@ class NativeVerbs(Backend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._bands, self._cascades = Bands(), Cascades()
+        self._kept, self._cascades = Kept(), Cascades()
 
     # ------------------------------------------------------------------- what a framework supplies
 
@@ -38,6 +38,10 @@ class NativeVerbs(Backend):
 
     def fresh(self, shape: Sequence[int], dtype: str) -> Array:
         """An array that will be written to."""
+        raise NotImplementedError
+
+    def address(self, x: Array) -> int:
+        """Where the numbers of an array are in memory."""
         raise NotImplementedError
 
     @property
@@ -113,7 +117,7 @@ class NativeVerbs(Backend):
             view = self._view(out)
             if kernels.bandpass_vjp(view, seen[1], segments, fold, seen[0], view, self.workers):
                 return out
-        return Backend.bandpass_adjoint(self, y, filters, segments, fold, sizes)
+        return super().bandpass_adjoint(y, filters, segments, fold, sizes)
 
     def bandpass_modulus_gradient(
         self,
@@ -182,9 +186,42 @@ class NativeVerbs(Backend):
         if seen is None:
             return None
         return [
-            self._bands.of(owner, matrix, frame, n, count)
-            for owner, matrix, frame, n, count in zip(matrices, seen[1:], frames, sizes, counts, strict=True)
+            self._kept.of(band, matrix, frame, n, count)
+            for matrix, frame, n, count in zip(seen[1:], frames, sizes, counts, strict=True)
         ]
+
+    # --------------------------------------------------------------------------------- along rows
+
+    def along(self, x: Array, psi: Array, spins: Sequence[int], average: Array | None) -> Array | None:
+        return self._along(x, psi, spins, average, None)
+
+    def along_gradient(
+        self, x: Array, psi: Array, spins: Sequence[int], average: Array | None, gradient: Array
+    ) -> Array | None:
+        return self._along(x, psi, spins, average, gradient)
+
+    def _along(
+        self, x: Array, psi: Array, spins: Sequence[int], average: Array | None, gradient: Array | None
+    ) -> Array | None:
+        given = [a for a in (x, psi, average, gradient) if a is not None]
+        dtype = self.dtype(x)
+        seen = self._seen(*given) if all(self.dtype(a) == dtype for a in given) and dtype in COMPLEX else None
+        if seen is None:
+            return None
+        x_, psi_, *rest = seen
+        average_ = None if average is None else rest.pop(0)
+        filters = len(psi_) // (2 if any(spins) else 1)
+        if gradient is None:
+            outputs = filters if average_ is None else len(average_)
+            out = self.fresh((len(x_), len(spins) * outputs, x_.shape[-1]), dtype)
+        else:
+            out = self.fresh(x_.shape, dtype)
+        psi_live = self._kept.of(live, psi_, len(psi_) // filters)
+        average_live = None if average_ is None else self._kept.of(live, average_, 1)
+        done = kernels.along(
+            x_, psi_, psi_live, average_, average_live, spins, self._view(out), self.workers, *rest
+        )
+        return out if done else None
 
     # ------------------------------------------------------------------------------- whole plans
 
@@ -192,20 +229,18 @@ class NativeVerbs(Backend):
         x = arrays[plan.inputs[0]]
         dtype = self.dtype(x)
         seen = self._seen(x) if dtype in COMPLEX else None
-        found = None if seen is None else self._cascades.of(plan, arrays, dtype, self._constant)
+        found = None if seen is None else self._cascades.of(plan, arrays, dtype, self)
         if found is None:
             return None
         out = self.fresh((x.shape[0], *found.shape), dtype)
         found(seen[0], self._view(out), self.workers)
         return (out,)
 
-    def cascade_gradient(
-        self, plan: Plan, arrays: Mapping[str, Array], gradient: Array
-    ) -> Array | None:
+    def cascade_gradient(self, plan: Plan, arrays: Mapping[str, Array], gradient: Array) -> Array | None:
         x = arrays[plan.inputs[0]]
         dtype = self.dtype(x)
         seen = self._seen(x, gradient) if dtype in COMPLEX and self.dtype(gradient) == dtype else None
-        found = None if seen is None else self._cascades.of(plan, arrays, dtype, self._constant)
+        found = None if seen is None else self._cascades.of(plan, arrays, dtype, self)
         if found is None:
             return None
         out = self.fresh(x.shape, dtype)
@@ -220,10 +255,6 @@ class NativeVerbs(Backend):
             return None
         found = self.views(*xs)
         return None if found is None else [np.ascontiguousarray(x) for x in found]
-
-    def _constant(self, x: Array) -> NDArray[Any] | None:
-        found = self.views(x)
-        return None if found is None else np.ascontiguousarray(found[0])
 
     def _view(self, x: Array) -> NDArray[Any]:
         found = self.views(x)

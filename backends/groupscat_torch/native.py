@@ -39,6 +39,9 @@ class NativeTorchBackend(NativeVerbs, TorchBackend):
     def fresh(self, shape: Sequence[int], dtype: str) -> Tensor:
         return torch.empty(tuple(shape), dtype=DTYPES[dtype], device="cpu")
 
+    def address(self, x: Tensor) -> int:
+        return x.data_ptr()
+
     @property
     def workers(self) -> int:
         return torch.get_num_threads()

@@ -161,7 +161,7 @@ static long NAME(numbers)(const Block *b)
 }
 
 /* One group of rows of responses to what is asked for. */
-static inline __attribute__((always_inline)) void NAME(finish)(const Shape *s, const Group *g, int result, real *out,
+static void NAME(finish)(const Shape *s, const Group *g, int result, real *out,
                                                                const vec *z, vec *spare)
 {
     if (result == RESPONSES) {
@@ -176,7 +176,7 @@ static inline __attribute__((always_inline)) void NAME(finish)(const Shape *s, c
 }
 
 /* Spectra side by side in a buffer to responses. */
-static inline __attribute__((always_inline)) void NAME(respond)(const Shape *s, Work *w, long some, int result, real *out)
+static void NAME(respond)(const Shape *s, Work *w, long some, int result, real *out)
 {
     NAME(columns)(s, w->re, w->im, some * s->last, w->wide, 1, w->x, w->y);
     for (long r = 0; r < some * s->rows; r += LANES) {
@@ -216,7 +216,7 @@ static int NAME(bandpass)(const Block *b, real *spectra, real *out, int result, 
 
 /* Gradients of responses, (re, im), from those of their moduli; z: (im, re) of the responses. Where one vanishes, its
  * modulus has the gradient 0. */
-static inline __attribute__((always_inline)) void NAME(slope)(vec *z, const vec *h, long n)
+static void NAME(slope)(vec *z, const vec *h, long n)
 {
     for (long k = 0; k < n; k++) {
         const vec a = z[2 * k + 1], d = z[2 * k], t = root(a * a + d * d);

@@ -1,5 +1,5 @@
 /* Kernels of groupscat for CPUs: C11 with the vector types of GCC and Clang; GS_BYTES is the length of a vector.
- * All functions are pure, hold no lock, and return 0 where memory ran out. */
+ * All functions are pure, hold no lock, and return 0 where memory ran out. Those that work take a stack first. */
 
 #include <math.h>
 #include <stdint.h>
@@ -18,11 +18,12 @@
 
 enum { MODULI, RESPONSES }; /* what is made of responses */
 #define CACHE (256 << 10) /* bytes of arrays that are transformed side by side */
+#define LANES_BYTES (16 << 10) /* bytes of columns that are transformed in turn */
 #define LEAST (1 << 18)   /* bytes of a piece of the stack */
 #define ALIASES 4096 /* the most that are added up in one sample */
 
-/* A stack of memory of each thread, kept from call to call: fresh pages cost more than the work on them. What
- * `take` gave is given back by returning to an earlier `mark`. */
+/* A stack of memory that callers keep from call to call: fresh pages cost more than the work on them. What `take`
+ * gave is given back by returning to an earlier `mark`. One call uses a stack at a time. */
 
 #define CHUNKS 64
 
@@ -31,47 +32,48 @@ typedef struct {
     size_t used;
 } Mark;
 
-static _Thread_local struct {
+typedef struct {
     char *memory[CHUNKS];
     size_t bytes[CHUNKS];
     Mark top;
-} stack;
+} Stack;
 
-static Mark mark(void) { return stack.top; }
+static _Thread_local Stack *stack; /* that of the call at work in this thread */
 
-static void give_back(Mark m) { stack.top = m; }
+static Mark mark(void) { return stack->top; }
+
+static void give_back(Mark m) { stack->top = m; }
 
 /* Aligned memory, or NULL. */
 static void *take(size_t bytes)
 {
     bytes = (bytes + 127) / 64 * 64;
-    int c = stack.top.chunk;
-    size_t used = stack.top.used;
-    while (c < CHUNKS && used + bytes > stack.bytes[c]) {
+    int c = stack->top.chunk;
+    size_t used = stack->top.used;
+    while (c < CHUNKS && used + bytes > stack->bytes[c]) {
         if (used == 0) { /* nobody uses it, and it is too small */
-            free(stack.memory[c]);
+            free(stack->memory[c]);
             const size_t size = bytes + 64 > LEAST ? bytes + 64 : LEAST;
-            stack.memory[c] = malloc(size);
-            stack.bytes[c] = stack.memory[c] ? size - 64 : 0;
-            if (!stack.memory[c])
+            stack->memory[c] = malloc(size);
+            stack->bytes[c] = stack->memory[c] ? size - 64 : 0;
+            if (!stack->memory[c])
                 return 0;
         } else
             c++, used = 0;
     }
     if (c == CHUNKS)
         return 0;
-    stack.top.chunk = c, stack.top.used = used + bytes;
-    return (char *)(((uintptr_t)stack.memory[c] + 63) & ~(uintptr_t)63) + used;
+    stack->top.chunk = c, stack->top.used = used + bytes;
+    return (char *)(((uintptr_t)stack->memory[c] + 63) & ~(uintptr_t)63) + used;
 }
 
-/* The memory of this thread goes back to the system. */
-EXPORT void groupscat_forget(void)
+EXPORT Stack *groupscat_stack_new(void) { return calloc(1, sizeof(Stack)); }
+
+EXPORT void groupscat_stack_free(Stack *s)
 {
-    for (int c = 0; c < CHUNKS; c++) {
-        free(stack.memory[c]);
-        stack.memory[c] = 0, stack.bytes[c] = 0;
-    }
-    stack.top = (Mark){0, 0};
+    for (int c = 0; s && c < CHUNKS; c++)
+        free(s->memory[c]);
+    free(s);
 }
 
 /* Which of the libraries this processor can run: 0 any, 1 AVX2 with FMA, 2 AVX-512. */

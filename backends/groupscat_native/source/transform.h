@@ -83,6 +83,13 @@ static Shape *NAME(shape_new)(int ndim, const int64_t *size)
     return s;
 }
 
+/* Vectors of a row that are transformed in turn while their cache lines are at hand: as many as fit beside them. */
+static long NAME(at_once)(long n)
+{
+    const long some = LANES_BYTES / (2 * n * (long)sizeof(vec));
+    return some < 1 ? 1 : some;
+}
+
 /* Memory for transforms of `most` arrays side by side, as many as stay in the cache: planes, and lanes of a row. */
 typedef struct {
     real *re, *im;
@@ -97,11 +104,13 @@ static int NAME(work)(const Shape *s, long width, long arrays, Work *w)
     const long some = CACHE / (2 * s->rows * width * (long)sizeof(real));
     w->most = some < 1 ? 1 : some > arrays ? arrays : some;
     w->wide = NAME(wide)(w->most * width);
-    long longest = s->last;
-    for (int k = 0; k < s->ndim; k++)
-        longest = s->size[k] > longest ? s->size[k] : longest;
-    w->x = take((2 * longest + 8) * sizeof(vec));
-    w->y = w->x ? take((2 * longest + 8) * sizeof(vec)) : 0;
+    long lanes = 2 * s->last + 8; /* half spectra need some more */
+    for (int k = 0; k < s->ndim - 1; k++) {
+        const long n = 2 * s->size[k] * NAME(at_once)(s->size[k]);
+        lanes = n > lanes ? n : lanes;
+    }
+    w->x = take(lanes * sizeof(vec));
+    w->y = w->x ? take(lanes * sizeof(vec)) : 0;
     w->re = w->y ? take(s->rows * w->wide * sizeof(real)) : 0;
     w->im = w->re ? take(s->rows * w->wide * sizeof(real)) : 0;
     return w->im != 0;
@@ -114,21 +123,29 @@ static void NAME(columns)(const Shape *s, real *re, real *im, long width, long w
 {
     long outer = 1, inner = s->rows;
     for (int k = 0; k < s->ndim - 1; k++) {
-        const long n = s->size[k];
+        const long n = s->size[k], most = NAME(at_once)(n), step = (inner / n) * wide;
         inner /= n;
-        if (n > 1)
-            for (long o = 0; o < outer; o++)
-                for (long i = 0; i < inner; i++) {
-                    const long at = (o * n * inner + i) * wide, step = inner * wide;
-                    for (long c = 0; c < width; c += LANES) {
-                        real *a = (back ? im : re) + at + c, *b = (back ? re : im) + at + c;
-                        for (long t = 0; t < n; t++)
-                            x[2 * t] = load(a + t * step), x[2 * t + 1] = load(b + t * step);
-                        const vec *z = NAME(fft)(s->fft[k], x, y);
-                        for (long t = 0; t < n; t++)
-                            store(a + t * step, z[2 * t]), store(b + t * step, z[2 * t + 1]);
+        for (long o = 0; n > 1 && o < outer * inner; o++) {
+            const long at = (o / inner * n * inner + o % inner) * wide;
+            for (long c = 0; c < width;) {
+                const long left = (width - c + LANES - 1) / LANES, some = left < most ? left : most;
+                real *a = (back ? im : re) + at + c, *b = (back ? re : im) + at + c;
+                for (long t = 0; t < n; t++)
+                    for (long v = 0; v < some; v++) {
+                        x[2 * (v * n + t)] = load(a + t * step + v * LANES);
+                        x[2 * (v * n + t) + 1] = load(b + t * step + v * LANES);
                     }
-                }
+                const vec *z = x;
+                for (long v = 0; v < some; v++)
+                    z = NAME(fft)(s->fft[k], x + 2 * v * n, y + 2 * v * n) - 2 * v * n;
+                for (long t = 0; t < n; t++)
+                    for (long v = 0; v < some; v++) {
+                        store(a + t * step + v * LANES, z[2 * (v * n + t)]);
+                        store(b + t * step + v * LANES, z[2 * (v * n + t) + 1]);
+                    }
+                c += some * LANES;
+            }
+        }
         outer *= n;
     }
 }
@@ -153,7 +170,7 @@ static inline Group NAME(group)(long r, long rows, long total)
 }
 
 /* Lanes ← n contiguous samples behind each of LANES pointers; the sample k goes to x[stride·k]. */
-static inline __attribute__((always_inline)) void NAME(gather)(real *const *from, long n, vec *x, long stride)
+static void NAME(gather)(real *const *from, long n, vec *x, long stride)
 {
     long k = 0;
     for (; k + LANES <= n; k += LANES) {
@@ -170,7 +187,7 @@ static inline __attribute__((always_inline)) void NAME(gather)(real *const *from
 }
 
 /* The way back, for the first `count` pointers. */
-static inline __attribute__((always_inline)) void NAME(scatter)(real *const *to, long count, long n, const vec *x,
+static void NAME(scatter)(real *const *to, long count, long n, const vec *x,
                                                                 long stride)
 {
     long k = 0;
@@ -188,7 +205,7 @@ static inline __attribute__((always_inline)) void NAME(scatter)(real *const *to,
 }
 
 /* Multiply by w^{u0·k1} (back) or its conjugate, in lanes of rows u0. */
-static inline __attribute__((always_inline)) void NAME(twist)(const Shape *s, const Group *g, vec *x, int back)
+static void NAME(twist)(const Shape *s, const Group *g, vec *x, int back)
 {
     const long rows = s->rows;
     if (rows == 1)
@@ -221,7 +238,7 @@ static inline __attribute__((always_inline)) void NAME(twist)(const Shape *s, co
 }
 
 /* One group of rows of a buffer, from bins to samples: the result, real parts in z[2k]. */
-static inline __attribute__((always_inline)) vec *NAME(rows_back)(const Shape *s, const Group *g, real *re, real *im,
+static vec *NAME(rows_back)(const Shape *s, const Group *g, real *re, real *im,
                                                                   long wide, vec *x, vec *y)
 {
     real *a[LANES], *b[LANES];
@@ -245,7 +262,7 @@ static inline __attribute__((always_inline)) vec *NAME(rows_back)(const Shape *s
 }
 
 /* One group of rows, from samples in lanes to bins in a buffer. */
-static inline __attribute__((always_inline)) void NAME(rows_forward)(const Shape *s, const Group *g, real *re,
+static void NAME(rows_forward)(const Shape *s, const Group *g, real *re,
                                                                      real *im, long wide, vec *x, vec *y)
 {
     vec *z = NAME(fft)(s->fft[s->ndim - 1], x, y);
@@ -270,7 +287,7 @@ static inline real *NAME(place)(const Shape *s, real *base, long array, long row
 }
 
 /* Lanes of real numbers to a batch of real arrays. */
-static inline __attribute__((always_inline)) void NAME(put)(const Shape *s, const Group *g, real *out, const vec *z)
+static void NAME(put)(const Shape *s, const Group *g, real *out, const vec *z)
 {
     real *to[LANES];
     for (int v = 0; v < LANES; v++)
@@ -289,7 +306,7 @@ static inline __attribute__((always_inline)) void NAME(put)(const Shape *s, cons
 }
 
 /* A batch of real arrays to lanes, every `stride`-th vector. */
-static inline __attribute__((always_inline)) void NAME(get)(const Shape *s, const Group *g, real *in, vec *x,
+static void NAME(get)(const Shape *s, const Group *g, real *in, vec *x,
                                                             long stride)
 {
     real *from[LANES];
@@ -309,7 +326,7 @@ static inline __attribute__((always_inline)) void NAME(get)(const Shape *s, cons
 }
 
 /* A batch of complex arrays to lanes. */
-static inline __attribute__((always_inline)) void NAME(get_complex)(const Shape *s, const Group *g, real *in, vec *x)
+static void NAME(get_complex)(const Shape *s, const Group *g, real *in, vec *x)
 {
     real *from[LANES];
     for (int v = 0; v < LANES; v++)
@@ -349,7 +366,7 @@ static inline void NAME(planes)(real *z, real *re, real *im, long n, int out)
 }
 
 /* Lanes of complex numbers to a batch of complex arrays. */
-static inline __attribute__((always_inline)) void NAME(put_complex)(const Shape *s, const Group *g, real *out,
+static void NAME(put_complex)(const Shape *s, const Group *g, real *out,
                                                                     const vec *z)
 {
     real *to[LANES];

@@ -8,6 +8,7 @@
 #include "lowpass.h"
 #include "harmonic.h"
 #include "tree.h"
+#include "along.h"
 
 EXPORT Shape *EXPORTED(shape_new)(int32_t ndim, const int64_t *size) { return NAME(shape_new)(ndim, size); }
 
@@ -16,36 +17,41 @@ EXPORT int64_t EXPORTED(shape_rows)(const Shape *s) { return s->rows; }
 EXPORT void EXPORTED(shape_free)(Shape *s) { NAME(shape_free)(s); }
 
 /* axes: ndim times (full, size, fold). Pairs first … stop−1. */
-EXPORT int32_t EXPORTED(bandpass)(const Shape *s, int32_t ndim, const int64_t *axes, const int32_t *bins,
+EXPORT int32_t EXPORTED(bandpass)(Stack *memory, const Shape *s, int32_t ndim, const int64_t *axes, const int32_t *bins,
                                   const real *filters, int64_t count, int64_t stride, real *spectra, real *out,
                                   int32_t result, int64_t first, int64_t stop)
 {
+    stack = memory;
     const Block b = NAME(block)(s, ndim, axes, bins, 0, filters, count, stride);
     return NAME(bandpass)(&b, spectra, out, result, (long)first, (long)stop);
 }
 
-EXPORT int32_t EXPORTED(bandpass_vjp)(const Shape *s, int32_t ndim, const int64_t *axes, const int32_t *bins,
+EXPORT int32_t EXPORTED(bandpass_vjp)(Stack *memory, const Shape *s, int32_t ndim, const int64_t *axes, const int32_t *bins,
                                       const real *filters, int64_t count, int64_t stride, real *spectra, real *grad,
                                       real *out, int32_t result, int64_t first, int64_t stop)
 {
+    stack = memory;
     const Block b = NAME(block)(s, ndim, axes, bins, 0, filters, count, stride);
     return NAME(bandpass_vjp)(&b, spectra, grad, out, result, (long)first, (long)stop);
 }
 
-EXPORT int32_t EXPORTED(spectrum)(const Shape *s, real *in, real *out, int64_t first, int64_t stop)
+EXPORT int32_t EXPORTED(spectrum)(Stack *memory, const Shape *s, real *in, real *out, int64_t first, int64_t stop)
 {
+    stack = memory;
     return (s->signal ? NAME(spectrum_signals) : NAME(spectrum_planes))(s, in, out, (long)first, (long)stop);
 }
 
-EXPORT int32_t EXPORTED(transform)(const Shape *s, real *in, real *out, int32_t back, int64_t first, int64_t stop)
+EXPORT int32_t EXPORTED(transform)(Stack *memory, const Shape *s, real *in, real *out, int32_t back, int64_t first, int64_t stop)
 {
+    stack = memory;
     return NAME(transform)(s, in, out, back, (long)first, (long)stop);
 }
 
 /* Rows first … stop−1 of `spectra`; filters: complex, `count` of them. */
-EXPORT int32_t EXPORTED(harmonic)(const Shape *s, real *filters, int64_t count, real *spectra, real *out, int64_t first,
+EXPORT int32_t EXPORTED(harmonic)(Stack *memory, const Shape *s, real *filters, int64_t count, real *spectra, real *out, int64_t first,
                                   int64_t stop)
 {
+    stack = memory;
     return NAME(harmonic)(s, filters, (long)count, spectra, out, (long)first, (long)stop);
 }
 
@@ -57,17 +63,19 @@ static void NAME(bands)(int ndim, const int64_t *axes, const int32_t *const *sta
 }
 
 /* axes: ndim times (n, count, taps, step); starts and weights: of each axis. */
-EXPORT int32_t EXPORTED(lowpass)(int32_t ndim, const int64_t *axes, const int32_t *const *starts,
+EXPORT int32_t EXPORTED(lowpass)(Stack *memory, int32_t ndim, const int64_t *axes, const int32_t *const *starts,
                                  const real *const *weights, real *in, real *out, int64_t first, int64_t stop)
 {
+    stack = memory;
     Band b[3];
     NAME(bands)(ndim, axes, starts, weights, b);
     return NAME(lowpass)(ndim, b, in, out, (long)first, (long)stop);
 }
 
-EXPORT int32_t EXPORTED(lowpass_vjp)(int32_t ndim, const int64_t *axes, const int32_t *const *starts,
+EXPORT int32_t EXPORTED(lowpass_vjp)(Stack *memory, int32_t ndim, const int64_t *axes, const int32_t *const *starts,
                                      const real *const *weights, real *grad, real *out, int64_t first, int64_t stop)
 {
+    stack = memory;
     Band b[3];
     NAME(bands)(ndim, axes, starts, weights, b);
     return NAME(lowpass_vjp)(ndim, b, grad, out, (long)first, (long)stop);
@@ -113,17 +121,46 @@ EXPORT void EXPORTED(tree_edge)(Tree *t, int64_t at, int64_t node, const Shape *
     t->edges[at].node = node;
 }
 
-EXPORT int32_t EXPORTED(tree)(const Tree *t, real *x, real *out, int64_t first, int64_t stop, int64_t part,
+EXPORT int32_t EXPORTED(tree)(Stack *memory, const Tree *t, real *x, real *out, int64_t first, int64_t stop, int64_t part,
                               int64_t parts)
 {
+    stack = memory;
     return NAME(tree)(t, x, out, (long)first, (long)stop, (long)part, (long)parts);
 }
 
 /* Gradients of signals to `out`, of which every part fills its own. */
-EXPORT int32_t EXPORTED(tree_vjp)(const Tree *t, real *x, real *grad, real *out, int64_t first, int64_t stop,
+EXPORT int32_t EXPORTED(tree_vjp)(Stack *memory, const Tree *t, real *x, real *grad, real *out, int64_t first, int64_t stop,
                                   int64_t part, int64_t parts)
 {
+    stack = memory;
     return NAME(tree_vjp)(t, x, grad, out, (long)first, (long)stop, (long)part, (long)parts);
+}
+
+/* sizes: parts, rows, samples, filters, planar, outputs, spins, first spin. */
+static Along NAME(along_of)(const int64_t *sizes, const real *psi, const int32_t *live, const real *average,
+                            const int32_t *average_live)
+{
+    return (Along){.parts = (long)sizes[0], .rows = (long)sizes[1], .samples = (long)sizes[2], .psi = psi, .live = live,
+                   .filters = (long)sizes[3], .planar = (long)sizes[4], .average = average,
+                   .average_live = average_live, .outputs = (long)sizes[5], .spins = (long)sizes[6],
+                   .spin = (long)sizes[7]};
+}
+
+EXPORT int32_t EXPORTED(along)(Stack *memory, const int64_t *sizes, const real *psi, const int32_t *live, const real *average,
+                               const int32_t *average_live, const real *x, real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Along a = NAME(along_of)(sizes, psi, live, average, average_live);
+    return NAME(along)(&a, x, out, (long)first, (long)stop);
+}
+
+EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const real *psi, const int32_t *live, const real *average,
+                                   const int32_t *average_live, const real *x, const real *grad, real *out,
+                                   int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Along a = NAME(along_of)(sizes, psi, live, average, average_live);
+    return NAME(along_vjp)(&a, x, grad, out, (long)first, (long)stop);
 }
 
 #undef LANES
@@ -144,6 +181,7 @@ EXPORT int32_t EXPORTED(tree_vjp)(const Tree *t, real *x, real *grad, real *out,
 #undef Node
 #undef Edge
 #undef Tree
+#undef Along
 #undef Shape
 #undef Group
 #undef Block
