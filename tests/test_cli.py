@@ -351,6 +351,22 @@ class TestInfo:
             assert f"  {name}: " in out
         assert "numpy (the default)" in out or "set by GROUPSCAT_BACKEND" in out
 
+    def test_says_what_a_backend_tells_of_itself(self, run, monkeypatch):
+        numpy = gs.get_backend("numpy")
+        assert numpy.details.startswith("compiled kernels: ")
+        assert f"devices: cpu; {numpy.details}\n" in run("info")[1]
+        monkeypatch.setattr(numpy, "details", "")
+        assert "devices: cpu\n" in run("info")[1]
+        monkeypatch.setattr(numpy, "details", "no kernels: first line\nof two")
+        assert "devices: cpu; no kernels: first line\n" in run("info")[1]
+
+    def test_numpy_tells_why_there_are_no_kernels(self):
+        script = "import groupscat as gs; print(gs.get_backend('numpy').details)"
+        environment = {**os.environ, "GROUPSCAT_NATIVE": "0"}
+        command = [sys.executable, "-c", script]
+        out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        assert out == "compiled kernels: none, switched off by GROUPSCAT_NATIVE=0\n"
+
     @pytest.mark.parametrize("error", [RuntimeError("driver\nmissing"), ImportError("no"), OSError()])
     def test_survives_a_broken_backend(self, run, monkeypatch, error):
         def broken(name):

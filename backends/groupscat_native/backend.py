@@ -8,15 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from groupscat.backend.base import Array
+from groupscat.backend.base import Array, Backend
 from groupscat.backend.numpy import NumPyBackend
 from groupscat_native.library import load
 from groupscat_native.verbs import NativeVerbs
 
 
-def numpy_backend() -> NumPyBackend:
+def numpy_backend() -> Backend:
     """The backend for NumPy arrays: with kernels where there are any."""
-    return NumPyBackend() if load()[0] is None else NativeNumPyBackend()
+    return with_kernels(NativeNumPyBackend, NumPyBackend)
+
+
+def with_kernels(native: type[NativeVerbs], plain: type[Backend]) -> Backend:
+    """The backend with kernels, or the plain one where there are none; its ``details`` say which and why."""
+    library, which = load()
+    backend = plain() if library is None else native()
+    backend.details = f"compiled kernels: {which}" if library else f"compiled kernels: none, {which}"
+    return backend
 
 
 class NativeNumPyBackend(NativeVerbs, NumPyBackend):

@@ -1,4 +1,4 @@
-"""The Torch backend with compiled kernels on the CPU: what is registered as "torch" where they could be compiled."""
+"""The Torch backend with compiled kernels on the CPU, registered as "torch" where they could be compiled."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from groupscat_native.library import load
+from groupscat.backend.base import Backend
+from groupscat_native.backend import with_kernels
 from groupscat_native.verbs import NativeVerbs
 from groupscat_torch.backend import DTYPES, TorchBackend
 
 
-def torch_backend() -> TorchBackend:
+def torch_backend() -> Backend:
     """The backend for Torch tensors: with kernels where there are any."""
-    return TorchBackend() if load()[0] is None else NativeTorchBackend()
+    return with_kernels(NativeTorchBackend, TorchBackend)
 
 
 class NativeTorchBackend(NativeVerbs, TorchBackend):

@@ -85,6 +85,8 @@ class Backend(Derivatives, ABC):
     mutable: ClassVar[bool] = True
     #: Whether plans are to be compiled whole, because single operations are slow to start.
     compiles_plans: ClassVar[bool] = False
+    #: What somebody who asks why it is fast or slow should know, as ``groupscat info`` shows it; "": nothing.
+    details: str = ""
 
     # ---------------------------------------------------------------- primitives: arrays and types
 

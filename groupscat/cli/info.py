@@ -61,13 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _backend_state(name: str) -> str:
-    """Version and devices of a backend, or what is wrong with it."""
+    """Version, devices and details of a backend, or what is wrong with it."""
     try:
         if importlib.util.find_spec(name) is None:
             return f'not installed: pip install "groupscat[{name}]"'
         backend = gs.get_backend(name)
         version = getattr(sys.modules.get(name), "__version__", "of unknown version")
-        return f"{version}, devices: {', '.join(backend.devices()) or _why_none(backend)}"
+        state = f"{version}, devices: {', '.join(backend.devices()) or _why_none(backend)}"
+        return "; ".join([state, *backend.details.splitlines()[:1]])
     except Exception as error:  # a broken framework may raise anything, and this is where one looks for it
         return f"broken: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
 
