@@ -206,10 +206,12 @@ class Cascade:
             filters = filters[:, slice(*op.part)]
         sizes = filters.shape[2:-1]
         axes, bins = kernels.window(node.sizes, sizes, tuple(op.segments), tuple(op.fold))
-        self._library["tree_edge", self._dtype](
+        enough = self._library["tree_edge", self._dtype](
             self.pointer, at, child, shape.pointer, len(sizes), self._data(axes), self._data(bins),
             self._data(live(filters, shape.rows)), filters.ctypes.data, filters.shape[1], whole,
         )  # fmt: skip
+        if not enough:
+            raise MemoryError("No memory for the tables of a plan.")
         self._kept.append(filters)
 
     def _data(self, x: NDArray[Any]) -> int:

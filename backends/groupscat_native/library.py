@@ -48,7 +48,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         + [POINTER(c_void_p), POINTER(c_void_p)],
     ),
     "tree_edge": (
-        None,
+        c_int32,
         [c_void_p, c_int64, c_int64, c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_void_p]
         + [c_int64, c_int64],
     ),

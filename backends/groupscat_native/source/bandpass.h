@@ -8,6 +8,7 @@ typedef struct {
     long full[3], size[3], fold[3]; /* samples of the spectrum, of the result, aliases, by axis */
     const int32_t *bins;            /* the bin at each position of the window, axis after axis */
     const int32_t *live;            /* by filter and alias: first row that matters and the one behind; NULL: all do */
+    const int32_t *aliases;         /* by row and alias: where it begins in the window (`alias`); see `aliases` */
     const real *filters;            /* filter p, alias k at (k·stride + p)·total */
     long count, stride, total;      /* filters; filters from alias to alias; samples of the result */
     long window, blocks;            /* positions of the window, aliases in all */
@@ -88,6 +89,25 @@ static inline long NAME(alias)(const Block *b, long k, long m)
     return at;
 }
 
+/* The table of a block, rows·blocks numbers: to divide for each of them at every use would cost more than the use. */
+static void NAME(aliases)(const Block *b, int32_t *table)
+{
+    for (long m = 0; m < b->shape->rows; m++)
+        for (long k = 0; k < b->blocks; k++)
+            table[m * b->blocks + k] = (int32_t)NAME(alias)(b, k, m);
+}
+
+/* A block with its table, which lies on the stack; 0 where memory ran out. */
+static int NAME(with_aliases)(const Block *b, Block *out)
+{
+    int32_t *table = take(b->shape->rows * b->blocks * sizeof *table);
+    *out = *b;
+    out->aliases = table;
+    if (table)
+        NAME(aliases)(b, table);
+    return table != 0;
+}
+
 /* Array `g` of the buffer ← the product of a spectrum with filter p, aliases added up. */
 static void NAME(multiply)(const Block *b, long p, const real *xr, const real *xi, real *re, real *im, long wide, long g)
 {
@@ -100,7 +120,7 @@ static void NAME(multiply)(const Block *b, long p, const real *xr, const real *x
         long some = 0;
         for (long k = 0; k < b->blocks; k++)
             if (!live || (live[2 * k] <= m && m < live[2 * k + 1]))
-                first[some] = NAME(alias)(b, k, m), w[some++] = k * step;
+                first[some] = b->aliases[m * b->blocks + k], w[some++] = k * step;
         if (!some) {
             memset(yr, 0, last * sizeof(real)), memset(yi, 0, last * sizeof(real));
             continue;
@@ -137,7 +157,7 @@ static void NAME(spread)(const Block *b, long p, real *xr, real *xi, const real 
         for (long k = 0; k < b->blocks; k++) {
             if (live && (m < live[2 * k] || live[2 * k + 1] <= m))
                 continue;
-            const long at = NAME(alias)(b, k, m);
+            const long at = b->aliases[m * b->blocks + k];
             const real *w = psi + k * step;
             real *ar = xr + at, *ai = xi + at;
             long c = 0;
@@ -187,12 +207,13 @@ static void NAME(respond)(const Shape *s, Work *w, long some, int result, real *
 }
 
 /* Responses of the pairs first … stop−1 (pair = spectrum · count + filter) to `out`, which holds all pairs. */
-static int NAME(bandpass)(const Block *b, real *spectra, real *out, int result, long first, long stop)
+static int NAME(bandpass)(const Block *given, real *spectra, real *out, int result, long first, long stop)
 {
-    const Shape *s = b->shape;
     const Mark before = mark();
+    Block with, *b = &with;
+    const Shape *s = given->shape;
     Work w;
-    real *xr = NAME(work)(s, s->last, stop - first, &w) ? take(2 * (b->window + LANES) * sizeof(real)) : 0;
+    real *xr = NAME(with_aliases)(given, b) && NAME(work)(s, s->last, stop - first, &w) ? take(2 * (b->window + LANES) * sizeof(real)) : 0;
     if (xr) {
         real *xi = xr + b->window + LANES;
         long at = -1;
@@ -227,13 +248,15 @@ static void NAME(slope)(vec *z, const vec *h, long n)
 
 /* The adjoint of bandpass at `spectra`: gradients of the spectra first … stop−1, from those of the results. The phase
  * of a response is computed again. */
-static int NAME(bandpass_vjp)(const Block *b, real *spectra, real *grad, real *out, int result, long first, long stop)
+static int NAME(bandpass_vjp)(const Block *given, real *spectra, real *grad, real *out, int result, long first,
+                              long stop)
 {
-    const Shape *s = b->shape;
     const Mark before = mark();
+    Block with, *b = &with;
+    const Shape *s = given->shape;
     Work w;
-    const long plane = b->window + LANES;
-    real *xr = NAME(work)(s, s->last, b->count, &w) ? take(4 * plane * sizeof(real)) : 0;
+    const long plane = given->window + LANES;
+    real *xr = NAME(with_aliases)(given, b) && NAME(work)(s, s->last, b->count, &w) ? take(4 * plane * sizeof(real)) : 0;
     vec *h = xr ? take((s->last + 1) * sizeof(vec)) : 0;
     for (long row = first; h && row < stop; row++) {
         real *xi = xr + plane, *gr = xi + plane, *gi = gr + plane;

@@ -12,20 +12,22 @@ typedef struct {
 static void NAME(line)(const Band *b, const real *x, real *out)
 {
     long o = 0;
-    if (!b->step)
-        for (; o + 4 <= b->count; o += 4) {
-            const real *p0 = x + b->start[o], *p1 = x + b->start[o + 1];
-            const real *p2 = x + b->start[o + 2], *p3 = x + b->start[o + 3];
-            vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-            for (long t = 0; t < b->taps; t += LANES) {
-                const vec w = load(b->weights + t);
-                s0 += w * load(p0 + t), s1 += w * load(p1 + t), s2 += w * load(p2 + t), s3 += w * load(p3 + t);
-            }
-            real a0 = 0, a1 = 0, a2 = 0, a3 = 0;
-            for (int v = 0; v < LANES; v++)
-                a0 += s0[v], a1 += s1[v], a2 += s2[v], a3 += s3[v];
-            out[o] = a0, out[o + 1] = a1, out[o + 2] = a2, out[o + 3] = a3;
+    for (; !b->step && o + 8 <= b->count; o += 8) { /* eight sums share their weights and hide each other's latency */
+        vec sum[8];
+        for (int i = 0; i < 8; i++)
+            sum[i] = (vec){0};
+        for (long t = 0; t < b->taps; t += LANES) {
+            const vec w = load(b->weights + t);
+            for (int i = 0; i < 8; i++)
+                sum[i] += w * load(x + b->start[o + i] + t);
         }
+        for (int i = 0; i < 8; i++) {
+            real total = 0;
+            for (int v = 0; v < LANES; v++)
+                total += sum[i][v];
+            out[o + i] = total;
+        }
+    }
     for (; o < b->count; o++) {
         const real *p = x + b->start[o], *w = b->weights + o * b->step;
         vec s = {0}, u = {0};
@@ -47,7 +49,9 @@ static inline __attribute__((always_inline)) void NAME(across_some)(const Band *
                                                                     long inner, const int width)
 {
     const real *w = b->weights + o * b->step;
-    vec s[4] = {{0}, {0}, {0}, {0}};
+    vec s[8];
+    for (int i = 0; i < width; i++)
+        s[i] = (vec){0};
     long t = 0, k = b->start[o];
     while (t < b->taps) {
         const long run = b->n - k < b->taps - t ? b->n - k : b->taps - t;
@@ -77,7 +81,11 @@ static void NAME(across)(const Band *b, const real *x, real *out, long inner)
         return;
     }
     for (long i = 0; i < inner;) {
-        if (inner - i >= 4 * LANES) {
+        if (inner - i >= 8 * LANES) {
+            for (long o = 0; o < b->count; o++)
+                NAME(across_some)(b, o, x + i, out + i, inner, 8);
+            i += 8 * LANES;
+        } else if (inner - i >= 4 * LANES) {
             for (long o = 0; o < b->count; o++)
                 NAME(across_some)(b, o, x + i, out + i, inner, 4);
             i += 4 * LANES;
@@ -108,6 +116,18 @@ static void NAME(rows_last)(const Band *b, real *x, real *out, long rows, vec *l
         for (long k = 0; k < b->taps; k++)
             lanes[b->n + k] = lanes[k % b->n];
         long o = 0;
+        for (; !b->step && o + 8 <= b->count; o += 8) {
+            vec sum[8];
+            for (int i = 0; i < 8; i++)
+                sum[i] = (vec){0};
+            for (long k = 0; k < b->taps; k++) {
+                const vec w = all(b->weights[k]);
+                for (int i = 0; i < 8; i++)
+                    sum[i] += w * lanes[b->start[o + i] + k];
+            }
+            for (int i = 0; i < 8; i++)
+                result[o + i] = sum[i];
+        }
         for (; o + 4 <= b->count; o += 4) {
             const vec *p0 = lanes + b->start[o], *p1 = lanes + b->start[o + 1];
             const vec *p2 = lanes + b->start[o + 2], *p3 = lanes + b->start[o + 3];

@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
     Node *nodes;
     Edge *edges;
-    int64_t ndim;
+    int64_t count, ndim; /* edges, axes */
     long size[3], padded[3];
     const int32_t *index[3]; /* where each padded sample comes from, −1: zero; NULL: the axis is not padded */
     long outputs, rows;      /* samples of a coefficient, rows of the result */

@@ -89,7 +89,7 @@ EXPORT void *EXPORTED(tree_new)(int32_t ndim, const int64_t *size, const int64_t
     if (!t)
         return 0;
     t->nodes = calloc(nodes, sizeof *t->nodes), t->edges = calloc(edges + 1, sizeof *t->edges);
-    t->ndim = ndim, t->outputs = (long)outputs, t->rows = (long)rows;
+    t->count = edges, t->ndim = ndim, t->outputs = (long)outputs, t->rows = (long)rows;
     for (int k = 0; k < ndim; k++)
         t->size[k] = (long)size[k], t->padded[k] = (long)padded[k], t->index[k] = index[k];
     if (t->nodes && t->edges)
@@ -100,6 +100,8 @@ EXPORT void *EXPORTED(tree_new)(int32_t ndim, const int64_t *size, const int64_t
 
 EXPORT void EXPORTED(tree_free)(Tree *t)
 {
+    for (int64_t e = 0; t && e < t->count; e++)
+        free((void *)t->edges[e].block.aliases);
     if (t)
         free(t->nodes), free(t->edges), free(t);
 }
@@ -113,12 +115,18 @@ EXPORT void EXPORTED(tree_node)(Tree *t, int64_t at, const Shape *s, int64_t fir
     NAME(bands)(ndim, axes, starts, weights, n->bands);
 }
 
-EXPORT void EXPORTED(tree_edge)(Tree *t, int64_t at, int64_t node, const Shape *s, int32_t ndim, const int64_t *axes,
+EXPORT int32_t EXPORTED(tree_edge)(Tree *t, int64_t at, int64_t node, const Shape *s, int32_t ndim, const int64_t *axes,
                                 const int32_t *bins, const int32_t *live, const real *filters, int64_t count,
                                 int64_t stride)
 {
-    t->edges[at].block = NAME(block)(s, ndim, axes, bins, live, filters, count, stride);
+    Block *b = &t->edges[at].block;
+    *b = NAME(block)(s, ndim, axes, bins, live, filters, count, stride);
+    int32_t *table = malloc(s->rows * b->blocks * sizeof *table);
+    if (table)
+        NAME(aliases)(b, table);
+    b->aliases = table;
     t->edges[at].node = node;
+    return table != 0;
 }
 
 EXPORT int32_t EXPORTED(tree)(Stack *memory, const Tree *t, real *x, real *out, int64_t first, int64_t stop, int64_t part,
