@@ -6,21 +6,21 @@
 
 /* Matrices and where their rows are not zero: (first, behind) for each. */
 typedef struct {
-    long parts, rows, samples;     /* of x: real or re and im, rows, samples */
+    int64_t parts, rows, samples;     /* of x: real or re and im, rows, samples */
     const real *psi;               /* (filters, rows), then, if planar, as many imaginary parts */
     const int32_t *live;
-    long filters, planar;
+    int64_t filters, planar;
     const real *average;           /* (outputs, filters), or NULL: outputs are the moduli */
     const int32_t *average_live;
-    long outputs, spins, spin;     /* how many spins, the first one; 0: the filters are real */
+    int64_t outputs, spins, spin;     /* how many spins, the first one; 0: the filters are real */
 } NAME(Along);
 #define Along NAME(Along)
 
 /* Samples t … of all rows of an array, zeros behind the last. */
-static void NAME(tile_in)(const real *x, long rows, long samples, long t, real *y)
+static void NAME(tile_in)(const real *x, int64_t rows, int64_t samples, int64_t t, real *y)
 {
-    const long count = samples - t < TILE ? samples - t : TILE;
-    for (long r = 0; r < rows; r++, x += samples, y += TILE) {
+    const int64_t count = samples - t < TILE ? samples - t : TILE;
+    for (int64_t r = 0; r < rows; r++, x += samples, y += TILE) {
         memcpy(y, x + t, count * sizeof(real));
         if (count < TILE)
             memset(y + count, 0, (TILE - count) * sizeof(real));
@@ -28,13 +28,13 @@ static void NAME(tile_in)(const real *x, long rows, long samples, long t, real *
 }
 
 /* Rows lo … hi−1 of a tile summed with weights: one tile row of A·re, B·re, A·im, B·im, two vectors at a time. */
-static inline __attribute__((always_inline)) void NAME(products)(const real *x, const real *a, const real *b, long lo,
-                                                                 long hi, long im, const int planar, const int parts,
+static inline __attribute__((always_inline)) void NAME(products)(const real *x, const real *a, const real *b, int64_t lo,
+                                                                 int64_t hi, int64_t im, const int planar, const int parts,
                                                                  vec *y)
 {
     for (int i = 0; i < 8; i++)
         y[i] = (vec){0};
-    for (long k = lo; k < hi; k++) {
+    for (int64_t k = lo; k < hi; k++) {
         const vec u = all(a[k]), v0 = load(x + k * TILE), v1 = load(x + k * TILE + LANES);
         y[0] += u * v0, y[1] += u * v1;
         if (planar) {
@@ -52,10 +52,10 @@ static inline __attribute__((always_inline)) void NAME(products)(const real *x, 
     }
 }
 
-static inline void NAME(products_of)(const Along *p, const real *x, long r, vec *y)
+static inline void NAME(products_of)(const Along *p, const real *x, int64_t r, vec *y)
 {
     const real *a = p->psi + r * p->rows, *b = a + p->filters * p->rows;
-    const long lo = p->live[2 * r], hi = p->live[2 * r + 1], im = p->rows * TILE;
+    const int64_t lo = p->live[2 * r], hi = p->live[2 * r + 1], im = p->rows * TILE;
     if (p->planar && p->parts == 2)
         NAME(products)(x, a, b, lo, hi, im, 1, 2, y);
     else if (p->planar)
@@ -67,7 +67,7 @@ static inline void NAME(products_of)(const Along *p, const real *x, long r, vec 
 }
 
 /* Re and im of the response of a spin, vector i of two, from the products. */
-static inline void NAME(spun)(const vec *y, int i, long spin, vec *re, vec *im)
+static inline void NAME(spun)(const vec *y, int i, int64_t spin, vec *re, vec *im)
 {
     if (spin > 0)
         *re = y[i] - y[6 + i], *im = y[2 + i] + y[4 + i];
@@ -78,12 +78,12 @@ static inline void NAME(spun)(const vec *y, int i, long spin, vec *re, vec *im)
 }
 
 /* out[o] ← Σ_r w[o, r] u[r], tile rows. */
-static void NAME(mix)(const real *w, const int32_t *live, long outputs, long rows, const real *u, real *out)
+static void NAME(mix)(const real *w, const int32_t *live, int64_t outputs, int64_t rows, const real *u, real *out)
 {
-    for (long o = 0; o < outputs; o++, w += rows)
-        for (long i = 0; i < TILE; i += 4 * LANES) {
+    for (int64_t o = 0; o < outputs; o++, w += rows)
+        for (int64_t i = 0; i < TILE; i += 4 * LANES) {
             vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-            for (long r = live[2 * o]; r < live[2 * o + 1]; r++) {
+            for (int64_t r = live[2 * o]; r < live[2 * o + 1]; r++) {
                 const real *p = u + r * TILE + i;
                 const vec c = all(w[r]);
                 s0 += c * load(p), s1 += c * load(p + LANES);
@@ -94,35 +94,35 @@ static void NAME(mix)(const real *w, const int32_t *live, long outputs, long row
         }
 }
 
-static void NAME(tile_out)(const real *x, long rows, long samples, long t, real *y)
+static void NAME(tile_out)(const real *x, int64_t rows, int64_t samples, int64_t t, real *y)
 {
-    const long count = samples - t < TILE ? samples - t : TILE;
-    for (long r = 0; r < rows; r++)
+    const int64_t count = samples - t < TILE ? samples - t : TILE;
+    for (int64_t r = 0; r < rows; r++)
         memcpy(y + r * samples + t, x + r * TILE, count * sizeof(real));
 }
 
 /* Tiles first … stop−1, those of all arrays counted through; out: (arrays, spins·outputs, samples). */
-static int NAME(along)(const Along *p, const real *x, real *out, long first, long stop)
+static int NAME(along)(const Along *p, const real *x, real *out, int64_t first, int64_t stop)
 {
-    const long tiles = (p->samples + TILE - 1) / TILE, spins = p->spins ? p->spins : 1;
+    const int64_t tiles = (p->samples + TILE - 1) / TILE, spins = p->spins ? p->spins : 1;
     const Mark before = mark();
     real *in = take(p->parts * p->rows * TILE * sizeof(real));
     real *u = in ? take(spins * p->filters * TILE * sizeof(real)) : 0;
     real *mean = u ? take((p->outputs + 1) * TILE * sizeof(real)) : 0;
-    for (long i = first; mean && i < stop; i++) {
-        const long t = i % tiles * TILE, array = i / tiles;
+    for (int64_t i = first; mean && i < stop; i++) {
+        const int64_t t = i % tiles * TILE, array = i / tiles;
         NAME(tile_in)(x + array * p->parts * p->rows * p->samples, p->parts * p->rows, p->samples, t, in);
-        for (long r = 0; r < p->filters; r++)
-            for (long c = 0; c < TILE; c += 2 * LANES) {
+        for (int64_t r = 0; r < p->filters; r++)
+            for (int64_t c = 0; c < TILE; c += 2 * LANES) {
                 vec y[8], re, im;
                 NAME(products_of)(p, in + c, r, y);
-                for (long s = 0; s < spins; s++)
+                for (int64_t s = 0; s < spins; s++)
                     for (int v = 0; v < 2; v++) {
                         NAME(spun)(y, v, s ? -p->spin : p->spin, &re, &im);
                         store(u + (s * p->filters + r) * TILE + c + v * LANES, root(re * re + im * im));
                     }
             }
-        for (long s = 0; s < spins; s++) {
+        for (int64_t s = 0; s < spins; s++) {
             real *from = u + s * p->filters * TILE, *to = out + (array * spins + s) * p->outputs * p->samples;
             if (p->average) {
                 NAME(mix)(p->average, p->average_live, p->outputs, p->filters, from, mean);
@@ -136,18 +136,18 @@ static int NAME(along)(const Along *p, const real *x, real *out, long first, lon
 }
 
 /* The gradient by x, from that by the result. */
-static int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real *out, long first, long stop)
+static int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real *out, int64_t first, int64_t stop)
 {
-    const long tiles = (p->samples + TILE - 1) / TILE, spins = p->spins ? p->spins : 1, im = p->rows * TILE;
+    const int64_t tiles = (p->samples + TILE - 1) / TILE, spins = p->spins ? p->spins : 1, im = p->rows * TILE;
     const Mark before = mark();
     real *in = take(2 * p->parts * p->rows * TILE * sizeof(real)), *dx = in + p->parts * p->rows * TILE;
     real *g = in ? take(spins * p->filters * TILE * sizeof(real)) : 0;
     real *mean = g ? take((p->outputs + 1) * TILE * sizeof(real)) : 0;
-    for (long i = first; mean && i < stop; i++) {
-        const long t = i % tiles * TILE, array = i / tiles, size = p->parts * p->rows;
+    for (int64_t i = first; mean && i < stop; i++) {
+        const int64_t t = i % tiles * TILE, array = i / tiles, size = p->parts * p->rows;
         NAME(tile_in)(x + array * size * p->samples, size, p->samples, t, in);
         memset(dx, 0, size * TILE * sizeof(real));
-        for (long s = 0; s < spins; s++) {
+        for (int64_t s = 0; s < spins; s++) {
             const real *from = grad + (array * spins + s) * p->outputs * p->samples;
             real *to = g + s * p->filters * TILE;
             if (!p->average) {
@@ -156,25 +156,25 @@ static int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real
             }
             NAME(tile_in)(from, p->outputs, p->samples, t, mean);
             memset(to, 0, p->filters * TILE * sizeof(real));
-            for (long o = 0; o < p->outputs; o++)
-                for (long r = p->average_live[2 * o]; r < p->average_live[2 * o + 1]; r++) {
+            for (int64_t o = 0; o < p->outputs; o++)
+                for (int64_t r = p->average_live[2 * o]; r < p->average_live[2 * o + 1]; r++) {
                     const vec w = all(p->average[o * p->filters + r]);
-                    for (long c = 0; c < TILE; c += LANES) {
+                    for (int64_t c = 0; c < TILE; c += LANES) {
                         real *q = to + r * TILE + c;
                         store(q, load(q) + w * load(mean + o * TILE + c));
                     }
                 }
         }
-        for (long r = 0; r < p->filters; r++) {
+        for (int64_t r = 0; r < p->filters; r++) {
             const real *a = p->psi + r * p->rows, *b = a + p->filters * p->rows;
-            for (long c = 0; c < TILE; c += 2 * LANES) {
+            for (int64_t c = 0; c < TILE; c += 2 * LANES) {
                 vec y[8], d[8], re, ie;
                 NAME(products_of)(p, in + c, r, y);
                 for (int k = 0; k < 8; k++)
                     d[k] = (vec){0};
-                for (long s = 0; s < spins; s++)
+                for (int64_t s = 0; s < spins; s++)
                     for (int v = 0; v < 2; v++) {
-                        const long spin = s ? -p->spin : p->spin;
+                        const int64_t spin = s ? -p->spin : p->spin;
                         NAME(spun)(y, v, spin, &re, &ie);
                         const vec m = root(re * re + ie * ie);
                         const vec q = load(g + (s * p->filters + r) * TILE + c + v * LANES) /
@@ -186,7 +186,7 @@ static int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real
                         else if (spin < 0)
                             d[6 + v] += re, d[2 + v] -= ie;
                     }
-                for (long k = p->live[2 * r]; k < p->live[2 * r + 1]; k++) {
+                for (int64_t k = p->live[2 * r]; k < p->live[2 * r + 1]; k++) {
                     const vec u = all(a[k]), w = p->planar ? all(b[k]) : (vec){0};
                     real *q = dx + k * TILE + c;
                     store(q, load(q) + u * d[0] + w * d[2]);

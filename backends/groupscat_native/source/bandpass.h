@@ -5,13 +5,13 @@
 typedef struct {
     const Shape *shape;
     int ndim;
-    long full[3], size[3], fold[3]; /* samples of the spectrum, of the result, aliases, by axis */
+    int64_t full[3], size[3], fold[3]; /* samples of the spectrum, of the result, aliases, by axis */
     const int32_t *bins;            /* the bin at each position of the window, axis after axis */
     const int32_t *live;            /* by filter and alias: first row that matters and the one behind; NULL: all do */
     const int32_t *aliases;         /* by row and alias: where it begins in the window (`alias`); see `aliases` */
     const real *filters;            /* filter p, alias k at (k·stride + p)·total */
-    long count, stride, total;      /* filters; filters from alias to alias; samples of the result */
-    long window, blocks;            /* positions of the window, aliases in all */
+    int64_t count, stride, total;      /* filters; filters from alias to alias; samples of the result */
+    int64_t window, blocks;            /* positions of the window, aliases in all */
 } NAME(Block);
 #define Block NAME(Block)
 
@@ -19,10 +19,10 @@ typedef struct {
 static Block NAME(block)(const Shape *s, int ndim, const int64_t *axes, const int32_t *bins, const int32_t *live,
                          const real *filters, int64_t count, int64_t stride)
 {
-    Block b = {.shape = s, .ndim = ndim, .bins = bins, .live = live, .filters = filters, .count = (long)count,
-               .stride = (long)stride, .total = s->rows * s->last, .window = 1, .blocks = 1};
+    Block b = {.shape = s, .ndim = ndim, .bins = bins, .live = live, .filters = filters, .count = count,
+               .stride = stride, .total = s->rows * s->last, .window = 1, .blocks = 1};
     for (int k = 0; k < ndim; k++) {
-        b.full[k] = (long)axes[3 * k], b.size[k] = (long)axes[3 * k + 1], b.fold[k] = (long)axes[3 * k + 2];
+        b.full[k] = axes[3 * k], b.size[k] = axes[3 * k + 1], b.fold[k] = axes[3 * k + 2];
         b.window *= b.fold[k] * b.size[k];
         b.blocks *= b.fold[k];
     }
@@ -30,12 +30,12 @@ static Block NAME(block)(const Shape *s, int ndim, const int64_t *axes, const in
 }
 
 /* The row of a spectrum that row m of the window comes from, the bin of every axis but the last in `bin`. */
-static inline long NAME(window_row)(const Block *b, long m, long outer, long *bin)
+static inline int64_t NAME(window_row)(const Block *b, int64_t m, int64_t outer, int64_t *bin)
 {
     const int32_t *p = b->bins;
-    long at = 0;
+    int64_t at = 0;
     for (int k = 0; k < b->ndim - 1; k++) {
-        const long w = b->fold[k] * b->size[k];
+        const int64_t w = b->fold[k] * b->size[k];
         outer /= w;
         bin[k] = p[m / outer];
         at = at * b->full[k] + bin[k];
@@ -48,19 +48,19 @@ static inline long NAME(window_row)(const Block *b, long m, long outer, long *bi
 static void NAME(window)(const Block *b, real *spectrum, real *re, real *im, int out)
 {
     const int d = b->ndim - 1;
-    const long width = b->fold[d] * b->size[d], outer = b->window / width;
+    const int64_t width = b->fold[d] * b->size[d], outer = b->window / width;
     const int32_t *bins = b->bins;
-    long full = 1, bin[3];
+    int64_t full = 1, bin[3];
     for (int k = 0; k < d; k++)
         bins += b->fold[k] * b->size[k];
     for (int k = 0; k <= d; k++)
         full *= b->full[k];
     if (out)
         memset(spectrum, 0, 2 * full * sizeof(real));
-    for (long m = 0; m < outer; m++, re += width, im += width) {
+    for (int64_t m = 0; m < outer; m++, re += width, im += width) {
         real *row = spectrum + 2 * NAME(window_row)(b, m, outer, bin) * b->full[d];
-        for (long c = 0; c < width;) {
-            long run = 1;
+        for (int64_t c = 0; c < width;) {
+            int64_t run = 1;
             while (c + run < width && bins[c + run] == bins[c] + run)
                 run++;
             NAME(planes)(row + 2 * bins[c], re + c, im + c, run, out);
@@ -70,14 +70,14 @@ static void NAME(window)(const Block *b, real *spectrum, real *re, real *im, int
 }
 
 /* Where alias `k` of row m of the result begins in the window. */
-static inline long NAME(alias)(const Block *b, long k, long m)
+static inline int64_t NAME(alias)(const Block *b, int64_t k, int64_t m)
 {
     if (b->ndim == 1)
         return k * b->total + m * b->shape->last;
-    long at = 0, rows = b->shape->rows, blocks = b->blocks;
+    int64_t at = 0, rows = b->shape->rows, blocks = b->blocks;
     for (int a = 0; a < b->ndim; a++) {
         blocks /= b->fold[a];
-        long i = k / blocks * b->size[a];
+        int64_t i = k / blocks * b->size[a];
         k %= blocks;
         if (a < b->ndim - 1) {
             rows /= b->size[a];
@@ -92,8 +92,8 @@ static inline long NAME(alias)(const Block *b, long k, long m)
 /* The table of a block, rows·blocks numbers: to divide for each of them at every use would cost more than the use. */
 static void NAME(aliases)(const Block *b, int32_t *table)
 {
-    for (long m = 0; m < b->shape->rows; m++)
-        for (long k = 0; k < b->blocks; k++)
+    for (int64_t m = 0; m < b->shape->rows; m++)
+        for (int64_t k = 0; k < b->blocks; k++)
             table[m * b->blocks + k] = (int32_t)NAME(alias)(b, k, m);
 }
 
@@ -109,34 +109,34 @@ static int NAME(with_aliases)(const Block *b, Block *out)
 }
 
 /* Array `g` of the buffer ← the product of a spectrum with filter p, aliases added up. */
-static void NAME(multiply)(const Block *b, long p, const real *xr, const real *xi, real *re, real *im, long wide, long g)
+static void NAME(multiply)(const Block *b, int64_t p, const real *xr, const real *xi, real *re, real *im, int64_t wide, int64_t g)
 {
-    const long last = b->shape->last, rows = b->shape->rows, step = b->stride * b->total;
+    const int64_t last = b->shape->last, rows = b->shape->rows, step = b->stride * b->total;
     const int32_t *live = b->live ? b->live + 2 * p * b->blocks : 0;
     const real *psi = b->filters + p * b->total;
-    long first[ALIASES], w[ALIASES]; /* of the aliases that matter: where in the window, where in the filters */
-    for (long m = 0; m < rows; m++, psi += last) {
+    int64_t first[ALIASES], w[ALIASES]; /* of the aliases that matter: where in the window, where in the filters */
+    for (int64_t m = 0; m < rows; m++, psi += last) {
         real *yr = re + m * wide + g * last, *yi = im + m * wide + g * last;
-        long some = 0;
-        for (long k = 0; k < b->blocks; k++)
+        int64_t some = 0;
+        for (int64_t k = 0; k < b->blocks; k++)
             if (!live || (live[2 * k] <= m && m < live[2 * k + 1]))
                 first[some] = b->aliases[m * b->blocks + k], w[some++] = k * step;
         if (!some) {
             memset(yr, 0, last * sizeof(real)), memset(yi, 0, last * sizeof(real));
             continue;
         }
-        for (long c = 0; c < last; c += LANES) {
-            const long i = c + LANES <= last ? c : last - LANES;
+        for (int64_t c = 0; c < last; c += LANES) {
+            const int64_t i = c + LANES <= last ? c : last - LANES;
             if (i < 0) {
                 for (c = 0; c < last; c++) {
                     yr[c] = yi[c] = 0;
-                    for (long k = 0; k < some; k++)
+                    for (int64_t k = 0; k < some; k++)
                         yr[c] += xr[first[k] + c] * psi[w[k] + c], yi[c] += xi[first[k] + c] * psi[w[k] + c];
                 }
                 break;
             }
             vec f = load(psi + w[0] + i), tr = load(xr + first[0] + i) * f, ti = load(xi + first[0] + i) * f;
-            for (long k = 1; k < some; k++) {
+            for (int64_t k = 1; k < some; k++) {
                 f = load(psi + w[k] + i);
                 tr += load(xr + first[k] + i) * f, ti += load(xi + first[k] + i) * f;
             }
@@ -146,21 +146,21 @@ static void NAME(multiply)(const Block *b, long p, const real *xr, const real *x
 }
 
 /* The adjoint: what array `g` of the buffer adds to the window. */
-static void NAME(spread)(const Block *b, long p, real *xr, real *xi, const real *re, const real *im, long wide, long g)
+static void NAME(spread)(const Block *b, int64_t p, real *xr, real *xi, const real *re, const real *im, int64_t wide, int64_t g)
 {
-    const long last = b->shape->last, rows = b->shape->rows;
+    const int64_t last = b->shape->last, rows = b->shape->rows;
     const real *psi = b->filters + p * b->total;
-    const long step = b->stride * b->total;
+    const int64_t step = b->stride * b->total;
     const int32_t *live = b->live ? b->live + 2 * p * b->blocks : 0;
-    for (long m = 0; m < rows; m++, psi += last) {
+    for (int64_t m = 0; m < rows; m++, psi += last) {
         const real *yr = re + m * wide + g * last, *yi = im + m * wide + g * last;
-        for (long k = 0; k < b->blocks; k++) {
+        for (int64_t k = 0; k < b->blocks; k++) {
             if (live && (m < live[2 * k] || live[2 * k + 1] <= m))
                 continue;
-            const long at = b->aliases[m * b->blocks + k];
+            const int64_t at = b->aliases[m * b->blocks + k];
             const real *w = psi + k * step;
             real *ar = xr + at, *ai = xi + at;
-            long c = 0;
+            int64_t c = 0;
             for (; c + LANES <= last; c += LANES) {
                 const vec f = load(w + c);
                 store(ar + c, load(ar + c) + load(yr + c) * f), store(ai + c, load(ai + c) + load(yi + c) * f);
@@ -172,9 +172,9 @@ static void NAME(spread)(const Block *b, long p, real *xr, real *xi, const real 
 }
 
 /* Numbers of a whole spectrum. */
-static long NAME(numbers)(const Block *b)
+static int64_t NAME(numbers)(const Block *b)
 {
-    long n = 2;
+    int64_t n = 2;
     for (int k = 0; k < b->ndim; k++)
         n *= b->full[k];
     return n;
@@ -185,21 +185,21 @@ static void NAME(finish)(const Shape *s, const Group *g, int result, real *out,
                                                                const vec *z, vec *spare)
 {
     if (result == RESPONSES) {
-        for (long k = 0; k < s->last; k++)
+        for (int64_t k = 0; k < s->last; k++)
             spare[2 * k] = z[2 * k + 1], spare[2 * k + 1] = z[2 * k];
         NAME(put_complex)(s, g, out, spare);
         return;
     }
-    for (long k = 0; k < s->last; k++)
+    for (int64_t k = 0; k < s->last; k++)
         spare[k] = root(z[2 * k] * z[2 * k] + z[2 * k + 1] * z[2 * k + 1]);
     NAME(put)(s, g, out, spare);
 }
 
 /* Spectra side by side in a buffer to responses. */
-static void NAME(respond)(const Shape *s, Work *w, long some, int result, real *out)
+static void NAME(respond)(const Shape *s, Work *w, int64_t some, int result, real *out)
 {
     NAME(columns)(s, w->re, w->im, some * s->last, w->wide, 1, w->x, w->y);
-    for (long r = 0; r < some * s->rows; r += LANES) {
+    for (int64_t r = 0; r < some * s->rows; r += LANES) {
         const Group g = NAME(group)(r, s->rows, some * s->rows);
         const vec *z = NAME(rows_back)(s, &g, w->re, w->im, w->wide, w->x, w->y);
         NAME(finish)(s, &g, result, out, z, z == w->x ? w->y : w->x);
@@ -207,7 +207,7 @@ static void NAME(respond)(const Shape *s, Work *w, long some, int result, real *
 }
 
 /* Responses of the pairs first … stop−1 (pair = spectrum · count + filter) to `out`, which holds all pairs. */
-static int NAME(bandpass)(const Block *given, real *spectra, real *out, int result, long first, long stop)
+static int NAME(bandpass)(const Block *given, real *spectra, real *out, int result, int64_t first, int64_t stop)
 {
     const Mark before = mark();
     Block with, *b = &with;
@@ -216,11 +216,11 @@ static int NAME(bandpass)(const Block *given, real *spectra, real *out, int resu
     real *xr = NAME(with_aliases)(given, b) && NAME(work)(s, s->last, stop - first, &w) ? take(2 * (b->window + LANES) * sizeof(real)) : 0;
     if (xr) {
         real *xi = xr + b->window + LANES;
-        long at = -1;
-        for (long pair = first; pair < stop; pair += w.most) {
-            const long some = stop - pair < w.most ? stop - pair : w.most;
-            for (long g = 0; g < some; g++) {
-                const long row = (pair + g) / b->count;
+        int64_t at = -1;
+        for (int64_t pair = first; pair < stop; pair += w.most) {
+            const int64_t some = stop - pair < w.most ? stop - pair : w.most;
+            for (int64_t g = 0; g < some; g++) {
+                const int64_t row = (pair + g) / b->count;
                 if (row != at)
                     NAME(window)(b, spectra + row * NAME(numbers)(b), xr, xi, 0), at = row;
                 NAME(multiply)(b, (pair + g) % b->count, xr, xi, w.re, w.im, w.wide, g);
@@ -237,9 +237,9 @@ static int NAME(bandpass)(const Block *given, real *spectra, real *out, int resu
 
 /* Gradients of responses, (re, im), from those of their moduli; z: (im, re) of the responses. Where one vanishes, its
  * modulus has the gradient 0. */
-static void NAME(slope)(vec *z, const vec *h, long n)
+static void NAME(slope)(vec *z, const vec *h, int64_t n)
 {
-    for (long k = 0; k < n; k++) {
+    for (int64_t k = 0; k < n; k++) {
         const vec a = z[2 * k + 1], d = z[2 * k], t = root(a * a + d * d);
         const vec q = h[k] / (vec)(t + (vec)((t == 0) & (__typeof__(t == 0))all(1)));
         z[2 * k] = a * q, z[2 * k + 1] = d * q;
@@ -248,30 +248,30 @@ static void NAME(slope)(vec *z, const vec *h, long n)
 
 /* The adjoint of bandpass at `spectra`: gradients of the spectra first … stop−1, from those of the results. The phase
  * of a response is computed again. */
-static int NAME(bandpass_vjp)(const Block *given, real *spectra, real *grad, real *out, int result, long first,
-                              long stop)
+static int NAME(bandpass_vjp)(const Block *given, real *spectra, real *grad, real *out, int result, int64_t first,
+                              int64_t stop)
 {
     const Mark before = mark();
     Block with, *b = &with;
     const Shape *s = given->shape;
     Work w;
-    const long plane = given->window + LANES;
+    const int64_t plane = given->window + LANES;
     real *xr = NAME(with_aliases)(given, b) && NAME(work)(s, s->last, b->count, &w) ? take(4 * plane * sizeof(real)) : 0;
     vec *h = xr ? take((s->last + 1) * sizeof(vec)) : 0;
-    for (long row = first; h && row < stop; row++) {
+    for (int64_t row = first; h && row < stop; row++) {
         real *xi = xr + plane, *gr = xi + plane, *gi = gr + plane;
         if (result == MODULI)
             NAME(window)(b, spectra + row * NAME(numbers)(b), xr, xi, 0);
         memset(gr, 0, 2 * plane * sizeof(real));
-        for (long p = 0; p < b->count; p += w.most) {
-            const long some = b->count - p < w.most ? b->count - p : w.most;
+        for (int64_t p = 0; p < b->count; p += w.most) {
+            const int64_t some = b->count - p < w.most ? b->count - p : w.most;
             real *from = grad + (result == RESPONSES ? 2 : 1) * (row * b->count + p) * b->total;
             if (result == MODULI) {
-                for (long g = 0; g < some; g++)
+                for (int64_t g = 0; g < some; g++)
                     NAME(multiply)(b, p + g, xr, xi, w.re, w.im, w.wide, g);
                 NAME(columns)(s, w.re, w.im, some * s->last, w.wide, 1, w.x, w.y);
             }
-            for (long r = 0; r < some * s->rows; r += LANES) {
+            for (int64_t r = 0; r < some * s->rows; r += LANES) {
                 const Group g = NAME(group)(r, s->rows, some * s->rows);
                 vec *z = w.y;
                 if (result == MODULI) {
@@ -283,7 +283,7 @@ static int NAME(bandpass_vjp)(const Block *given, real *spectra, real *grad, rea
                 NAME(rows_forward)(s, &g, w.re, w.im, w.wide, z, z == w.x ? w.y : w.x);
             }
             NAME(columns)(s, w.re, w.im, some * s->last, w.wide, 0, w.x, w.y);
-            for (long g = 0; g < some; g++)
+            for (int64_t g = 0; g < some; g++)
                 NAME(spread)(b, p + g, gr, gi, w.re, w.im, w.wide, g);
         }
         NAME(window)(b, out + row * NAME(numbers)(b), gr, gi, 1);

@@ -84,12 +84,12 @@ static const real NAME(table7)[] = {
 
 /* x_{q,p,k} → y_{q,k,p}: butterflies over k, turned by w^{pk}. The last stage (m = 1) needs no turning. */
 #define STAGE(label, RADIX, MOST_, BUTTERFLY)                                                                       \
-    static void NAME(label)(const vec *restrict x, vec *restrict y, const real *w, long m, long s, int radix,       \
+    static void NAME(label)(const vec *restrict x, vec *restrict y, const real *w, int64_t m, int64_t s, int radix,       \
                             const real *table)                                                                      \
     {                                                                                                               \
         (void)radix, (void)table;                                                                                   \
         if (m == 1) {                                                                                               \
-            for (long q = 0; q < s; q++) {                                                                          \
+            for (int64_t q = 0; q < s; q++) {                                                                          \
                 vec r[MOST_], i[MOST_];                                                                             \
                 for (int k = 0; k < RADIX; k++)                                                                     \
                     r[k] = x[2 * (q + s * k)], i[k] = x[2 * (q + s * k) + 1];                                       \
@@ -99,8 +99,8 @@ static const real NAME(table7)[] = {
             }                                                                                                       \
             return;                                                                                                 \
         }                                                                                                           \
-        for (long p = 0; p < m; p++, w += 2 * (RADIX - 1))                                                          \
-            for (long q = 0; q < s; q++) {                                                                          \
+        for (int64_t p = 0; p < m; p++, w += 2 * (RADIX - 1))                                                          \
+            for (int64_t q = 0; q < s; q++) {                                                                          \
                 const vec *a = x + 2 * (q + s * p);                                                                 \
                 vec *b = y + 2 * (q + s * RADIX * p);                                                               \
                 vec r[MOST_], i[MOST_];                                                                             \
@@ -128,7 +128,7 @@ STAGE(stage_prime, radix, MOST, NAME(butterfly_odd)(r, i, radix, table))
 static vec *NAME(fft)(const Fft *f, vec *x, vec *y)
 {
     const real *w = f->w;
-    long m = f->n, s = 1;
+    int64_t m = f->n, s = 1;
     for (int k = 0; k < f->stages; k++) {
         const int radix = f->radix[k];
         m /= radix;
@@ -177,7 +177,7 @@ static Fft *NAME(fft_new)(int n)
             }
             f->radix[f->stages++] = p, left /= p, extra += 2 * p;
         }
-    long total = 0, m = n;
+    int64_t total = 0, m = n;
     for (int k = 0; k < f->stages; k++)
         m /= f->radix[k], total += 2 * (f->radix[k] - 1) * m;
     real *w = f->w = malloc((total + extra + 1) * sizeof *w);
@@ -188,9 +188,9 @@ static Fft *NAME(fft_new)(int n)
     m = n;
     for (int s = 0; s < f->stages; s++) {
         const int radix = f->radix[s];
-        const long period = m;
+        const int64_t period = m;
         m /= radix;
-        for (long p = 0; p < m; p++)
+        for (int64_t p = 0; p < m; p++)
             for (int k = 1; k < radix; k++) {
                 const double angle = -2 * PI * (double)(p * k % period) / (double)period;
                 *w++ = (real)cos(angle), *w++ = (real)sin(angle);

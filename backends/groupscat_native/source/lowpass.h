@@ -2,7 +2,7 @@
 
 /* One axis: n samples to `count` outputs of `taps` each; `step`: weights from output to output, 0 where all are alike. */
 typedef struct {
-    long n, count, taps, step;
+    int64_t n, count, taps, step;
     const int32_t *start;
     const real *weights;
 } NAME(Band);
@@ -11,12 +11,12 @@ typedef struct {
 /* Sums along the last axis of one line, extended by `taps` samples: lanes are taps. */
 static void NAME(line)(const Band *b, const real *x, real *out)
 {
-    long o = 0;
+    int64_t o = 0;
     for (; !b->step && o + 8 <= b->count; o += 8) { /* eight sums share their weights and hide each other's latency */
         vec sum[8];
         for (int i = 0; i < 8; i++)
             sum[i] = (vec){0};
-        for (long t = 0; t < b->taps; t += LANES) {
+        for (int64_t t = 0; t < b->taps; t += LANES) {
             const vec w = load(b->weights + t);
             for (int i = 0; i < 8; i++)
                 sum[i] += w * load(x + b->start[o + i] + t);
@@ -31,7 +31,7 @@ static void NAME(line)(const Band *b, const real *x, real *out)
     for (; o < b->count; o++) {
         const real *p = x + b->start[o], *w = b->weights + o * b->step;
         vec s = {0}, u = {0};
-        long t = 0;
+        int64_t t = 0;
         for (; t + 2 * LANES <= b->taps; t += 2 * LANES)
             s += load(w + t) * load(p + t), u += load(w + t + LANES) * load(p + t + LANES);
         for (; t < b->taps; t += LANES)
@@ -45,18 +45,18 @@ static void NAME(line)(const Band *b, const real *x, real *out)
 }
 
 /* One output of `across` for `width` vectors at x. */
-static inline __attribute__((always_inline)) void NAME(across_some)(const Band *b, long o, const real *x, real *out,
-                                                                    long inner, const int width)
+static inline __attribute__((always_inline)) void NAME(across_some)(const Band *b, int64_t o, const real *x, real *out,
+                                                                    int64_t inner, const int width)
 {
     const real *w = b->weights + o * b->step;
     vec s[8];
     for (int i = 0; i < width; i++)
         s[i] = (vec){0};
-    long t = 0, k = b->start[o];
+    int64_t t = 0, k = b->start[o];
     while (t < b->taps) {
-        const long run = b->n - k < b->taps - t ? b->n - k : b->taps - t;
+        const int64_t run = b->n - k < b->taps - t ? b->n - k : b->taps - t;
         const real *p = x + k * inner;
-        for (const long stop = t + run; t < stop; t++, p += inner) {
+        for (const int64_t stop = t + run; t < stop; t++, p += inner) {
             const vec c = all(w[t]);
             for (int i = 0; i < width; i++)
                 s[i] += c * load(p + i * LANES);
@@ -68,34 +68,34 @@ static inline __attribute__((always_inline)) void NAME(across_some)(const Band *
 }
 
 /* Sums along an axis that is not the last: `inner` contiguous numbers at a time. */
-static void NAME(across)(const Band *b, const real *x, real *out, long inner)
+static void NAME(across)(const Band *b, const real *x, real *out, int64_t inner)
 {
     if (inner < LANES) {
-        for (long o = 0; o < b->count; o++)
-            for (long i = 0; i < inner; i++) {
+        for (int64_t o = 0; o < b->count; o++)
+            for (int64_t i = 0; i < inner; i++) {
                 real s = 0;
-                for (long t = 0; t < b->taps; t++)
+                for (int64_t t = 0; t < b->taps; t++)
                     s += b->weights[o * b->step + t] * x[(b->start[o] + t) % b->n * inner + i];
                 out[o * inner + i] = s;
             }
         return;
     }
-    for (long i = 0; i < inner;) {
+    for (int64_t i = 0; i < inner;) {
         if (inner - i >= 8 * LANES) {
-            for (long o = 0; o < b->count; o++)
+            for (int64_t o = 0; o < b->count; o++)
                 NAME(across_some)(b, o, x + i, out + i, inner, 8);
             i += 8 * LANES;
         } else if (inner - i >= 4 * LANES) {
-            for (long o = 0; o < b->count; o++)
+            for (int64_t o = 0; o < b->count; o++)
                 NAME(across_some)(b, o, x + i, out + i, inner, 4);
             i += 4 * LANES;
         } else if (inner - i >= 2 * LANES) {
-            for (long o = 0; o < b->count; o++)
+            for (int64_t o = 0; o < b->count; o++)
                 NAME(across_some)(b, o, x + i, out + i, inner, 2);
             i += 2 * LANES;
         } else {
             i = inner - i < LANES ? inner - LANES : i; /* some are computed twice */
-            for (long o = 0; o < b->count; o++)
+            for (int64_t o = 0; o < b->count; o++)
                 NAME(across_some)(b, o, x + i, out + i, inner, 1);
             i += LANES;
         }
@@ -103,24 +103,24 @@ static void NAME(across)(const Band *b, const real *x, real *out, long inner)
 }
 
 /* Rows in lanes: sums along the last axis of `rows` rows. */
-static void NAME(rows_last)(const Band *b, real *x, real *out, long rows, vec *lanes, vec *result)
+static void NAME(rows_last)(const Band *b, real *x, real *out, int64_t rows, vec *lanes, vec *result)
 {
-    for (long r = 0; r < rows; r += LANES) {
+    for (int64_t r = 0; r < rows; r += LANES) {
         real *from[LANES], *to[LANES];
-        const long count = rows - r < LANES ? rows - r : LANES;
+        const int64_t count = rows - r < LANES ? rows - r : LANES;
         for (int v = 0; v < LANES; v++) {
-            const long at = v < count ? r + v : r;
+            const int64_t at = v < count ? r + v : r;
             from[v] = x + at * b->n, to[v] = out + at * b->count;
         }
         NAME(gather)(from, b->n, lanes, 1);
-        for (long k = 0; k < b->taps; k++)
+        for (int64_t k = 0; k < b->taps; k++)
             lanes[b->n + k] = lanes[k % b->n];
-        long o = 0;
+        int64_t o = 0;
         for (; !b->step && o + 8 <= b->count; o += 8) {
             vec sum[8];
             for (int i = 0; i < 8; i++)
                 sum[i] = (vec){0};
-            for (long k = 0; k < b->taps; k++) {
+            for (int64_t k = 0; k < b->taps; k++) {
                 const vec w = all(b->weights[k]);
                 for (int i = 0; i < 8; i++)
                     sum[i] += w * lanes[b->start[o + i] + k];
@@ -132,9 +132,9 @@ static void NAME(rows_last)(const Band *b, real *x, real *out, long rows, vec *l
             const vec *p0 = lanes + b->start[o], *p1 = lanes + b->start[o + 1];
             const vec *p2 = lanes + b->start[o + 2], *p3 = lanes + b->start[o + 3];
             const real *w = b->weights + o * b->step;
-            const long step = b->step;
+            const int64_t step = b->step;
             vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-            for (long k = 0; k < b->taps; k++)
+            for (int64_t k = 0; k < b->taps; k++)
                 s0 += p0[k] * w[k], s1 += p1[k] * w[k + step], s2 += p2[k] * w[k + 2 * step],
                     s3 += p3[k] * w[k + 3 * step];
             result[o] = s0, result[o + 1] = s1, result[o + 2] = s2, result[o + 3] = s3;
@@ -143,7 +143,7 @@ static void NAME(rows_last)(const Band *b, real *x, real *out, long rows, vec *l
             const vec *p = lanes + b->start[o];
             const real *w = b->weights + o * b->step;
             vec s = {0};
-            for (long k = 0; k < b->taps; k++)
+            for (int64_t k = 0; k < b->taps; k++)
                 s += p[k] * w[k];
             result[o] = s;
         }
@@ -152,37 +152,37 @@ static void NAME(rows_last)(const Band *b, real *x, real *out, long rows, vec *l
 }
 
 /* Arrays first … stop−1 of `ndim` axes averaged along all of them. */
-static int NAME(lowpass)(int ndim, const Band *b, real *in, real *out, long first, long stop)
+static int NAME(lowpass)(int ndim, const Band *b, real *in, real *out, int64_t first, int64_t stop)
 {
-    long total = 1, outputs = 1, room = 0, rows = 1;
+    int64_t total = 1, outputs = 1, room = 0, rows = 1;
     for (int k = 0; k < ndim; k++)
         total *= b[k].n, outputs *= b[k].count;
-    long left = total;
+    int64_t left = total;
     for (int k = 0; k < ndim - 1; k++) {
         left = left / b[k].n * b[k].count;
         room = left > room ? left : room;
         rows *= b[k].count;
     }
     const Band *last = b + ndim - 1;
-    const long lanes = (last->n + last->taps + 2 + (ndim > 1 ? last->count : 0)) * (ndim > 1 ? LANES : 1) + LANES;
+    const int64_t lanes = (last->n + last->taps + 2 + (ndim > 1 ? last->count : 0)) * (ndim > 1 ? LANES : 1) + LANES;
     const Mark before = mark();
     real *memory = take((2 * room + lanes + LANES) * sizeof(real));
     if (!memory)
         return 0;
     real *buffer[2] = {memory + lanes, memory + lanes + room};
-    for (long a = first; a < stop; a++) {
+    for (int64_t a = first; a < stop; a++) {
         real *x = in + a * total;
         if (ndim == 1) {
             memcpy(memory, x, total * sizeof(real));
-            for (long k = 0; k < last->taps; k++)
+            for (int64_t k = 0; k < last->taps; k++)
                 memory[total + k] = x[k % total];
             NAME(line)(last, memory, out + a * outputs);
             continue;
         }
-        long outer = 1, inner = total;
+        int64_t outer = 1, inner = total;
         for (int k = 0; k < ndim - 1; k++) {
             inner /= b[k].n;
-            for (long o = 0; o < outer; o++)
+            for (int64_t o = 0; o < outer; o++)
                 NAME(across)(b + k, x + o * b[k].n * inner, buffer[k % 2] + o * b[k].count * inner, inner);
             x = buffer[k % 2];
             outer *= b[k].count;
@@ -199,27 +199,27 @@ static int NAME(lowpass)(int ndim, const Band *b, real *in, real *out, long firs
 static void NAME(line_vjp)(const Band *b, real *x, const real *grad)
 {
     memset(x, 0, (b->n + b->taps) * sizeof(real));
-    for (long o = 0; o < b->count; o++) {
+    for (int64_t o = 0; o < b->count; o++) {
         real *p = x + b->start[o];
         const real *w = b->weights + o * b->step;
         const vec g = all(grad[o]);
-        for (long t = 0; t < b->taps; t += LANES)
+        for (int64_t t = 0; t < b->taps; t += LANES)
             store(p + t, load(p + t) + g * load(w + t));
     }
-    for (long k = 0; k < b->taps; k++)
+    for (int64_t k = 0; k < b->taps; k++)
         x[k % b->n] += x[b->n + k];
 }
 
-static void NAME(across_vjp)(const Band *b, real *x, const real *grad, long inner)
+static void NAME(across_vjp)(const Band *b, real *x, const real *grad, int64_t inner)
 {
     memset(x, 0, b->n * inner * sizeof(real));
-    for (long o = 0; o < b->count; o++) {
+    for (int64_t o = 0; o < b->count; o++) {
         const real *w = b->weights + o * b->step, *g = grad + o * inner;
-        long k = b->start[o];
-        for (long t = 0; t < b->taps; t++, k = k + 1 == b->n ? 0 : k + 1) {
+        int64_t k = b->start[o];
+        for (int64_t t = 0; t < b->taps; t++, k = k + 1 == b->n ? 0 : k + 1) {
             real *p = x + k * inner;
             const vec c = all(w[t]);
-            long i = 0;
+            int64_t i = 0;
             for (; i + LANES <= inner; i += LANES)
                 store(p + i, load(p + i) + c * load(g + i));
             for (; i < inner; i++)
@@ -228,50 +228,50 @@ static void NAME(across_vjp)(const Band *b, real *x, const real *grad, long inne
     }
 }
 
-static void NAME(rows_last_vjp)(const Band *b, real *x, real *grad, long rows, vec *lanes, vec *result)
+static void NAME(rows_last_vjp)(const Band *b, real *x, real *grad, int64_t rows, vec *lanes, vec *result)
 {
-    for (long r = 0; r < rows; r += LANES) {
+    for (int64_t r = 0; r < rows; r += LANES) {
         real *from[LANES], *to[LANES];
-        const long count = rows - r < LANES ? rows - r : LANES;
+        const int64_t count = rows - r < LANES ? rows - r : LANES;
         for (int v = 0; v < LANES; v++) {
-            const long at = v < count ? r + v : r;
+            const int64_t at = v < count ? r + v : r;
             to[v] = x + at * b->n, from[v] = grad + at * b->count;
         }
         NAME(gather)(from, b->count, result, 1);
         memset(lanes, 0, (b->n + b->taps) * sizeof(vec));
-        for (long o = 0; o < b->count; o++) {
+        for (int64_t o = 0; o < b->count; o++) {
             vec *p = lanes + b->start[o];
             const real *w = b->weights + o * b->step;
             const vec g = result[o];
-            for (long k = 0; k < b->taps; k++)
+            for (int64_t k = 0; k < b->taps; k++)
                 p[k] += g * w[k];
         }
-        for (long k = 0; k < b->taps; k++)
+        for (int64_t k = 0; k < b->taps; k++)
             lanes[k % b->n] += lanes[b->n + k];
         NAME(scatter)(to, count, b->n, lanes, 1);
     }
 }
 
-static int NAME(lowpass_vjp)(int ndim, const Band *b, real *grad, real *out, long first, long stop)
+static int NAME(lowpass_vjp)(int ndim, const Band *b, real *grad, real *out, int64_t first, int64_t stop)
 {
-    long total = 1, outputs = 1, room = 0, rows = 1;
+    int64_t total = 1, outputs = 1, room = 0, rows = 1;
     for (int k = 0; k < ndim; k++)
         total *= b[k].n, outputs *= b[k].count;
     const Band *last = b + ndim - 1;
-    long left = outputs / last->count * last->n;
+    int64_t left = outputs / last->count * last->n;
     for (int k = ndim - 2; k >= 0; k--) {
         room = left > room ? left : room;
         left = left / b[k].count * b[k].n;
         rows *= b[k].count;
     }
     room += 2 * LANES;
-    const long lanes = (last->n + last->taps + 2 + (ndim > 1 ? last->count : 0)) * (ndim > 1 ? LANES : 1) + LANES;
+    const int64_t lanes = (last->n + last->taps + 2 + (ndim > 1 ? last->count : 0)) * (ndim > 1 ? LANES : 1) + LANES;
     const Mark before = mark();
     real *memory = take((2 * room + lanes + LANES) * sizeof(real));
     if (!memory)
         return 0;
     real *buffer[2] = {memory + lanes, memory + lanes + room};
-    for (long a = first; a < stop; a++) {
+    for (int64_t a = first; a < stop; a++) {
         real *to = out + a * total;
         if (ndim == 1) {
             NAME(line_vjp)(last, memory, grad + a * outputs);
@@ -280,12 +280,12 @@ static int NAME(lowpass_vjp)(int ndim, const Band *b, real *grad, real *out, lon
         }
         NAME(rows_last_vjp)(last, buffer[0], grad + a * outputs, rows, (vec *)memory,
                             (vec *)memory + last->n + last->taps);
-        long outer = rows, inner = last->n;
+        int64_t outer = rows, inner = last->n;
         real *from = buffer[0];
         for (int k = ndim - 2, turn_ = 1; k >= 0; k--, turn_ ^= 1) {
             outer /= b[k].count;
             real *x = k ? buffer[turn_] : to;
-            for (long o = 0; o < outer; o++)
+            for (int64_t o = 0; o < outer; o++)
                 NAME(across_vjp)(b + k, x + o * b[k].n * inner, from + o * b[k].count * inner, inner);
             inner *= b[k].n;
             from = x;

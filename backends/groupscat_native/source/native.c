@@ -1,5 +1,6 @@
 /* Kernels of groupscat for CPUs: C11 with the vector types of GCC and Clang; GS_BYTES is the length of a vector.
- * All functions are pure, hold no lock, and return 0 where memory ran out. Those that work take a stack first. */
+ * All functions are pure, hold no lock, and return 0 where memory ran out. Those that work take a stack first.
+ * Lengths and places are int64_t: a long has 32 bits on Windows. */
 
 #include <math.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* Spectra of batches of arrays, and the way back for complex ones. */
 
 /* The row of the bins −k, where `row` is that of k, over all axes but the last. */
-static inline long NAME(opposite)(const Shape *s, long row)
+static inline int64_t NAME(opposite)(const Shape *s, int64_t row)
 {
-    long at = 0, share = s->rows;
+    int64_t at = 0, share = s->rows;
     for (int k = 0; k < s->ndim - 1; k++) {
         share /= s->size[k];
         at = at * s->size[k] + (s->size[k] - row / share) % s->size[k];
@@ -14,25 +14,25 @@ static inline long NAME(opposite)(const Shape *s, long row)
 
 /* `some` real arrays to half spectra in a buffer, n/2 + 1 bins of the last axis: two rows are transformed as one
  * complex row, and only half of the columns. */
-static void NAME(half_spectra)(const Shape *s, real *in, long some, Work *w)
+static void NAME(half_spectra)(const Shape *s, real *in, int64_t some, Work *w)
 {
-    const long n = s->last, half = n / 2 + 1, rows = some * s->rows;
+    const int64_t n = s->last, half = n / 2 + 1, rows = some * s->rows;
     const vec h = all((real)0.5);
-    for (long r = 0; r < rows; r += 2 * LANES) {
+    for (int64_t r = 0; r < rows; r += 2 * LANES) {
         real *a[LANES], *b[LANES], *ar[LANES], *ai[LANES], *br[LANES], *bi[LANES];
         for (int v = 0; v < LANES; v++) {
-            const long i = r + 2 * v < rows ? r + 2 * v : r, j = i + 1 < rows ? i + 1 : i;
-            const long p = i % s->rows * w->wide + i / s->rows * half, q = j % s->rows * w->wide + j / s->rows * half;
+            const int64_t i = r + 2 * v < rows ? r + 2 * v : r, j = i + 1 < rows ? i + 1 : i;
+            const int64_t p = i % s->rows * w->wide + i / s->rows * half, q = j % s->rows * w->wide + j / s->rows * half;
             a[v] = in + i * n, b[v] = in + j * n;
             ar[v] = w->re + p, ai[v] = w->im + p, br[v] = w->re + q, bi[v] = w->im + q;
         }
-        const long left = (rows - r + 1) / 2, count = left < LANES ? left : LANES;
+        const int64_t left = (rows - r + 1) / 2, count = left < LANES ? left : LANES;
         NAME(gather)(a, n, w->x, 2);
         NAME(gather)(b, n, w->x + 1, 2);
         const vec *z = NAME(fft)(s->fft[s->ndim - 1], w->x, w->y);
         vec *t = z == w->x ? w->y : w->x;
-        for (long k = 0; k < half; k++) {
-            const long m = k ? n - k : 0;
+        for (int64_t k = 0; k < half; k++) {
+            const int64_t m = k ? n - k : 0;
             const vec zr = z[2 * k], zi = z[2 * k + 1], wr = z[2 * m], wi = z[2 * m + 1];
             t[4 * k] = (zr + wr) * h, t[4 * k + 1] = (zi - wi) * h;
             t[4 * k + 2] = (zi + wi) * h, t[4 * k + 3] = (wr - zr) * h;
@@ -46,17 +46,17 @@ static void NAME(half_spectra)(const Shape *s, real *in, long some, Work *w)
 }
 
 /* Bins first … first+count−1 of row m of array g, from half spectra. */
-static void NAME(from_half)(const Shape *s, const Work *w, long g, long m, long first, long count, real *re, real *im)
+static void NAME(from_half)(const Shape *s, const Work *w, int64_t g, int64_t m, int64_t first, int64_t count, real *re, real *im)
 {
-    const long n = s->last, half = n / 2 + 1;
-    long k = first;
-    const long direct = first + count < half ? first + count : half;
+    const int64_t n = s->last, half = n / 2 + 1;
+    int64_t k = first;
+    const int64_t direct = first + count < half ? first + count : half;
     if (k < direct) {
-        const long at = m * w->wide + g * half + k;
+        const int64_t at = m * w->wide + g * half + k;
         memcpy(re, w->re + at, (direct - k) * sizeof(real)), memcpy(im, w->im + at, (direct - k) * sizeof(real));
         k = direct;
     }
-    const long o = NAME(opposite)(s, m) * w->wide + g * half;
+    const int64_t o = NAME(opposite)(s, m) * w->wide + g * half;
     const real *pr = w->re + o, *pi = w->im + o;
     for (; k + LANES <= first + count; k += LANES) {
         store(re + k - first, REVERSE(load(pr + n - k - LANES + 1)));
@@ -67,17 +67,17 @@ static void NAME(from_half)(const Shape *s, const Work *w, long g, long m, long 
 }
 
 /* Real arrays first … stop−1. */
-static int NAME(spectrum_planes)(const Shape *s, real *in, real *out, long first, long stop)
+static int NAME(spectrum_planes)(const Shape *s, real *in, real *out, int64_t first, int64_t stop)
 {
-    const long n = s->last, total = s->rows * n;
+    const int64_t n = s->last, total = s->rows * n;
     const Mark before = mark();
     Work w;
     real *re = NAME(work)(s, n / 2 + 1, stop - first, &w) ? take(2 * (n + LANES) * sizeof(real)) : 0;
-    for (long array = first; re && array < stop; array += w.most) {
-        const long some = stop - array < w.most ? stop - array : w.most;
+    for (int64_t array = first; re && array < stop; array += w.most) {
+        const int64_t some = stop - array < w.most ? stop - array : w.most;
         NAME(half_spectra)(s, in + array * total, some, &w);
-        for (long g = 0; g < some; g++)
-            for (long m = 0; m < s->rows; m++) {
+        for (int64_t g = 0; g < some; g++)
+            for (int64_t m = 0; m < s->rows; m++) {
                 NAME(from_half)(s, &w, g, m, 0, n, re, re + n + LANES);
                 NAME(planes)(out + 2 * ((array + g) * total + m * n), re, re + n + LANES, n, 1);
             }
@@ -88,10 +88,10 @@ static int NAME(spectrum_planes)(const Shape *s, real *in, real *out, long first
 
 /* Real signals i and j to spectra in natural order, (re, im) of the first, then of the second: they are transformed
  * as one complex signal. The work must be for one array. */
-static void NAME(two_spectra)(const Shape *s, real *in, long i, long j, Work *w, real *const *to)
+static void NAME(two_spectra)(const Shape *s, real *in, int64_t i, int64_t j, Work *w, real *const *to)
 {
-    const long last = s->last;
-    for (long r = 0; r < s->rows; r += LANES) {
+    const int64_t last = s->last;
+    for (int64_t r = 0; r < s->rows; r += LANES) {
         const Group g = NAME(group)(r, s->rows, s->rows);
         Group one = g, two = g;
         for (int v = 0; v < LANES; v++)
@@ -102,14 +102,14 @@ static void NAME(two_spectra)(const Shape *s, real *in, long i, long j, Work *w,
     }
     NAME(columns)(s, w->re, w->im, last, w->wide, 0, w->x, w->y);
     const vec h = all((real)0.5);
-    for (long m = 0; m < s->rows; m++) {
+    for (int64_t m = 0; m < s->rows; m++) {
         const real *ar = w->re + m * w->wide, *ai = w->im + m * w->wide;
-        long o = (s->rows - m) % s->rows * w->wide; /* where the row of −k lies; of k1 = 0 another one */
+        int64_t o = (s->rows - m) % s->rows * w->wide; /* where the row of −k lies; of k1 = 0 another one */
         real *pr = to[0] + m * last, *pi = to[1] + m * last, *qr = to[2] + m * last, *qi = to[3] + m * last;
-        for (long k = 0; k < last;) {
+        for (int64_t k = 0; k < last;) {
             const real *br = w->re + o, *bi = w->im + o;
             if (k == 0 || k + LANES > last) {
-                const long at = k ? last - k : 0;
+                const int64_t at = k ? last - k : 0;
                 const real zr = ar[k], zi = ai[k], wr = br[at], wi = bi[at];
                 qr[k] = (zi + wi) / 2, qi[k] = (wr - zr) / 2;
                 pr[k] = (zr + wr) / 2, pi[k] = (zi - wi) / 2;
@@ -128,13 +128,13 @@ static void NAME(two_spectra)(const Shape *s, real *in, long i, long j, Work *w,
 }
 
 /* Real signals first … stop−1. */
-static int NAME(spectrum_signals)(const Shape *s, real *in, real *out, long first, long stop)
+static int NAME(spectrum_signals)(const Shape *s, real *in, real *out, int64_t first, int64_t stop)
 {
-    const long n = s->rows * s->last, plane = n + LANES;
+    const int64_t n = s->rows * s->last, plane = n + LANES;
     const Mark before = mark();
     Work w;
     real *p = NAME(work)(s, s->last, 1, &w) ? take(4 * plane * sizeof(real)) : 0;
-    for (long i = first; p && i < stop; i += 2) {
+    for (int64_t i = first; p && i < stop; i += 2) {
         real *to[4] = {p, p + plane, p + 2 * plane, p + 3 * plane};
         NAME(two_spectra)(s, in, i, i + 1 < stop ? i + 1 : i, &w, to);
         NAME(planes)(out + 2 * i * n, to[0], to[1], n, 1);
@@ -146,25 +146,25 @@ static int NAME(spectrum_signals)(const Shape *s, real *in, real *out, long firs
 }
 
 /* Complex arrays first … stop−1, forward or back (not normalised), in natural order; in and out may be one. */
-static int NAME(transform)(const Shape *s, real *in, real *out, int back, long first, long stop)
+static int NAME(transform)(const Shape *s, real *in, real *out, int back, int64_t first, int64_t stop)
 {
-    const long total = s->rows * s->last;
+    const int64_t total = s->rows * s->last;
     const Mark before = mark();
     Work w;
     const int enough = NAME(work)(s, s->last, stop - first, &w);
-    for (long array = first; enough && array < stop; array += w.most) {
-        const long some = stop - array < w.most ? stop - array : w.most;
+    for (int64_t array = first; enough && array < stop; array += w.most) {
+        const int64_t some = stop - array < w.most ? stop - array : w.most;
         real *from = in + 2 * array * total, *to = out + 2 * array * total;
         if (!back) {
-            for (long r = 0; r < some * s->rows; r += LANES) {
+            for (int64_t r = 0; r < some * s->rows; r += LANES) {
                 const Group g = NAME(group)(r, s->rows, some * s->rows);
                 NAME(get_complex)(s, &g, from, w.x);
                 NAME(rows_forward)(s, &g, w.re, w.im, w.wide, w.x, w.y);
             }
             NAME(columns)(s, w.re, w.im, some * s->last, w.wide, 0, w.x, w.y);
         }
-        for (long g = 0; g < some; g++)
-            for (long m = 0; m < s->rows; m++)
+        for (int64_t g = 0; g < some; g++)
+            for (int64_t m = 0; m < s->rows; m++)
                 NAME(planes)((back ? from : to) + 2 * (g * total + m * s->last), w.re + m * w.wide + g * s->last,
                              w.im + m * w.wide + g * s->last, s->last, !back);
         if (back)

@@ -9,18 +9,18 @@
 typedef struct {
     int ndim;        /* axes of the array as it is transformed, a signal's matrix has 2 */
     int signal;      /* whether it is a signal */
-    long size[3];    /* samples of these axes */
-    long rows, last; /* product of all axes but the last, the last */
+    int64_t size[3];    /* samples of these axes */
+    int64_t rows, last; /* product of all axes but the last, the last */
     Fft *fft[3];
     real *coarse, *fine; /* w^{16·a·u0} and w^{b·u0}, planar by a or b: cos of all u0, sin of all u0 */
 } NAME(Shape);
 #define Shape NAME(Shape)
 #define STEP 16
 
-static inline long NAME(wide)(long width)
+static inline int64_t NAME(wide)(int64_t width)
 {
     /* An odd number of cache lines: rows a power of two apart would fall on the same ones. */
-    const long line = 64 / sizeof(real);
+    const int64_t line = 64 / sizeof(real);
     return ((width + LANES + line - 1) / line | 1) * line;
 }
 
@@ -33,12 +33,12 @@ static void NAME(shape_free)(Shape *s)
     free(s->coarse), free(s->fine), free(s);
 }
 
-static real *NAME(factors)(long n, long rows, long count, long step)
+static real *NAME(factors)(int64_t n, int64_t rows, int64_t count, int64_t step)
 {
     real *w = malloc(2 * count * rows * sizeof *w);
     if (w)
-        for (long a = 0; a < count; a++)
-            for (long u = 0; u < rows; u++) {
+        for (int64_t a = 0; a < count; a++)
+            for (int64_t u = 0; u < rows; u++) {
                 const double angle = 2 * PI * (double)(u * a * step % n) / (double)n;
                 w[(2 * a) * rows + u] = (real)cos(angle), w[(2 * a + 1) * rows + u] = (real)sin(angle);
             }
@@ -53,11 +53,11 @@ static Shape *NAME(shape_new)(int ndim, const int64_t *size)
         return 0;
     s->ndim = ndim;
     for (int k = 0; k < ndim; k++)
-        s->size[k] = (long)size[k];
+        s->size[k] = size[k];
     if (ndim == 1) {
-        const long n = s->size[0];
-        long best = 1;
-        for (long rows = 1; rows * rows <= n; rows++) /* lanes are rows: their number best fills vectors */
+        const int64_t n = s->size[0];
+        int64_t best = 1;
+        for (int64_t rows = 1; rows * rows <= n; rows++) /* lanes are rows: their number best fills vectors */
             if (n % rows == 0 && (rows % LANES == 0 || best % LANES))
                 best = rows;
         if (n < 4 * LANES)
@@ -84,9 +84,9 @@ static Shape *NAME(shape_new)(int ndim, const int64_t *size)
 }
 
 /* Vectors of a row that are transformed in turn while their cache lines are at hand: as many as fit beside them. */
-static long NAME(at_once)(long n)
+static int64_t NAME(at_once)(int64_t n)
 {
-    const long some = LANES_BYTES / (2 * n * (long)sizeof(vec));
+    const int64_t some = LANES_BYTES / (2 * n * (int64_t)sizeof(vec));
     return some < 1 ? 1 : some;
 }
 
@@ -94,19 +94,19 @@ static long NAME(at_once)(long n)
 typedef struct {
     real *re, *im;
     vec *x, *y;
-    long most, wide;
+    int64_t most, wide;
 } NAME(Work);
 #define Work NAME(Work)
 
 /* Arrays whose rows are `width` long, at most `arrays` of them; 0 where memory ran out. */
-static int NAME(work)(const Shape *s, long width, long arrays, Work *w)
+static int NAME(work)(const Shape *s, int64_t width, int64_t arrays, Work *w)
 {
-    const long some = CACHE / (2 * s->rows * width * (long)sizeof(real));
+    const int64_t some = CACHE / (2 * s->rows * width * (int64_t)sizeof(real));
     w->most = some < 1 ? 1 : some > arrays ? arrays : some;
     w->wide = NAME(wide)(w->most * width);
-    long lanes = 2 * s->last + 8; /* half spectra need some more */
+    int64_t lanes = 2 * s->last + 8; /* half spectra need some more */
     for (int k = 0; k < s->ndim - 1; k++) {
-        const long n = 2 * s->size[k] * NAME(at_once)(s->size[k]);
+        const int64_t n = 2 * s->size[k] * NAME(at_once)(s->size[k]);
         lanes = n > lanes ? n : lanes;
     }
     w->x = take(lanes * sizeof(vec));
@@ -119,27 +119,27 @@ static int NAME(work)(const Shape *s, long width, long arrays, Work *w)
 /* ------------------------------------------------------------------------------------------- columns */
 
 /* Transform all axes but the last, `width` columns of a row, in place; back: exchange real and imaginary. */
-static void NAME(columns)(const Shape *s, real *re, real *im, long width, long wide, int back, vec *x, vec *y)
+static void NAME(columns)(const Shape *s, real *re, real *im, int64_t width, int64_t wide, int back, vec *x, vec *y)
 {
-    long outer = 1, inner = s->rows;
+    int64_t outer = 1, inner = s->rows;
     for (int k = 0; k < s->ndim - 1; k++) {
-        const long n = s->size[k], most = NAME(at_once)(n), step = (inner / n) * wide;
+        const int64_t n = s->size[k], most = NAME(at_once)(n), step = (inner / n) * wide;
         inner /= n;
-        for (long o = 0; n > 1 && o < outer * inner; o++) {
-            const long at = (o / inner * n * inner + o % inner) * wide;
-            for (long c = 0; c < width;) {
-                const long left = (width - c + LANES - 1) / LANES, some = left < most ? left : most;
+        for (int64_t o = 0; n > 1 && o < outer * inner; o++) {
+            const int64_t at = (o / inner * n * inner + o % inner) * wide;
+            for (int64_t c = 0; c < width;) {
+                const int64_t left = (width - c + LANES - 1) / LANES, some = left < most ? left : most;
                 real *a = (back ? im : re) + at + c, *b = (back ? re : im) + at + c;
-                for (long t = 0; t < n; t++)
-                    for (long v = 0; v < some; v++) {
+                for (int64_t t = 0; t < n; t++)
+                    for (int64_t v = 0; v < some; v++) {
                         x[2 * (v * n + t)] = load(a + t * step + v * LANES);
                         x[2 * (v * n + t) + 1] = load(b + t * step + v * LANES);
                     }
                 const vec *z = x;
-                for (long v = 0; v < some; v++)
+                for (int64_t v = 0; v < some; v++)
                     z = NAME(fft)(s->fft[k], x + 2 * v * n, y + 2 * v * n) - 2 * v * n;
-                for (long t = 0; t < n; t++)
-                    for (long v = 0; v < some; v++) {
+                for (int64_t t = 0; t < n; t++)
+                    for (int64_t v = 0; v < some; v++) {
                         store(a + t * step + v * LANES, z[2 * (v * n + t)]);
                         store(b + t * step + v * LANES, z[2 * (v * n + t) + 1]);
                     }
@@ -154,25 +154,25 @@ static void NAME(columns)(const Shape *s, real *re, real *im, long width, long w
 
 /* Rows r … r+LANES−1 of `count` as offsets in a buffer of arrays `width` wide: the last one repeats. */
 typedef struct {
-    long row[LANES], array[LANES], count; /* row, array; how many are not repetitions */
+    int64_t row[LANES], array[LANES], count; /* row, array; how many are not repetitions */
 } NAME(Group);
 #define Group NAME(Group)
 
-static inline Group NAME(group)(long r, long rows, long total)
+static inline Group NAME(group)(int64_t r, int64_t rows, int64_t total)
 {
     Group g;
     g.count = total - r < LANES ? total - r : LANES;
     for (int v = 0; v < LANES; v++) {
-        const long at = v < g.count ? r + v : r;
+        const int64_t at = v < g.count ? r + v : r;
         g.row[v] = at % rows, g.array[v] = at / rows;
     }
     return g;
 }
 
 /* Lanes ← n contiguous samples behind each of LANES pointers; the sample k goes to x[stride·k]. */
-static void NAME(gather)(real *const *from, long n, vec *x, long stride)
+static void NAME(gather)(real *const *from, int64_t n, vec *x, int64_t stride)
 {
-    long k = 0;
+    int64_t k = 0;
     for (; k + LANES <= n; k += LANES) {
         vec t[LANES];
         for (int v = 0; v < LANES; v++)
@@ -187,10 +187,10 @@ static void NAME(gather)(real *const *from, long n, vec *x, long stride)
 }
 
 /* The way back, for the first `count` pointers. */
-static void NAME(scatter)(real *const *to, long count, long n, const vec *x,
-                                                                long stride)
+static void NAME(scatter)(real *const *to, int64_t count, int64_t n, const vec *x,
+                                                                int64_t stride)
 {
-    long k = 0;
+    int64_t k = 0;
     for (; k + LANES <= n; k += LANES) {
         vec t[LANES];
         for (int v = 0; v < LANES; v++)
@@ -207,7 +207,7 @@ static void NAME(scatter)(real *const *to, long count, long n, const vec *x,
 /* Multiply by w^{u0·k1} (back) or its conjugate, in lanes of rows u0. */
 static void NAME(twist)(const Shape *s, const Group *g, vec *x, int back)
 {
-    const long rows = s->rows;
+    const int64_t rows = s->rows;
     if (rows == 1)
         return;
     int together = g->count == LANES && g->array[0] == g->array[LANES - 1];
@@ -218,7 +218,7 @@ static void NAME(twist)(const Shape *s, const Group *g, vec *x, int back)
         else
             for (int v = 0; v < LANES; v++)
                 fc[b][v] = s->fine[2 * b * rows + g->row[v]], fs[b][v] = s->fine[(2 * b + 1) * rows + g->row[v]];
-    for (long k = 0; k < s->last; k++) {
+    for (int64_t k = 0; k < s->last; k++) {
         const int b = (int)(k % STEP);
         if (b == 0) {
             const real *c = s->coarse + 2 * (k / STEP) * rows, *d = c + rows;
@@ -239,18 +239,18 @@ static void NAME(twist)(const Shape *s, const Group *g, vec *x, int back)
 
 /* One group of rows of a buffer, from bins to samples: the result, real parts in z[2k]. */
 static vec *NAME(rows_back)(const Shape *s, const Group *g, real *re, real *im,
-                                                                  long wide, vec *x, vec *y)
+                                                                  int64_t wide, vec *x, vec *y)
 {
     real *a[LANES], *b[LANES];
     for (int v = 0; v < LANES; v++) {
-        const long at = g->row[v] * wide + g->array[v] * s->last;
+        const int64_t at = g->row[v] * wide + g->array[v] * s->last;
         a[v] = re + at, b[v] = im + at;
     }
     if (s->signal) {
         NAME(gather)(a, s->last, x, 2);
         NAME(gather)(b, s->last, x + 1, 2);
         NAME(twist)(s, g, x, 1);
-        for (long k = 0; k < s->last; k++) {
+        for (int64_t k = 0; k < s->last; k++) {
             const vec t = x[2 * k];
             x[2 * k] = x[2 * k + 1], x[2 * k + 1] = t;
         }
@@ -263,14 +263,14 @@ static vec *NAME(rows_back)(const Shape *s, const Group *g, real *re, real *im,
 
 /* One group of rows, from samples in lanes to bins in a buffer. */
 static void NAME(rows_forward)(const Shape *s, const Group *g, real *re,
-                                                                     real *im, long wide, vec *x, vec *y)
+                                                                     real *im, int64_t wide, vec *x, vec *y)
 {
     vec *z = NAME(fft)(s->fft[s->ndim - 1], x, y);
     if (s->signal)
         NAME(twist)(s, g, z, 0);
     real *a[LANES], *b[LANES];
     for (int v = 0; v < LANES; v++) {
-        const long at = g->row[v] * wide + g->array[v] * s->last;
+        const int64_t at = g->row[v] * wide + g->array[v] * s->last;
         a[v] = re + at, b[v] = im + at;
     }
     NAME(scatter)(a, g->count, s->last, z, 2);
@@ -281,7 +281,7 @@ static void NAME(rows_forward)(const Shape *s, const Group *g, real *re,
 
 /* Where row `row` of array `array` begins in a contiguous batch, `per` numbers a sample, and how far its samples are
  * apart. */
-static inline real *NAME(place)(const Shape *s, real *base, long array, long row, long per)
+static inline real *NAME(place)(const Shape *s, real *base, int64_t array, int64_t row, int64_t per)
 {
     return base + per * (array * s->rows * s->last + (s->signal ? row : row * s->last));
 }
@@ -297,17 +297,17 @@ static void NAME(put)(const Shape *s, const Group *g, real *out, const vec *z)
         return;
     }
     if (g->count == LANES && g->array[0] == g->array[LANES - 1])
-        for (long k = 0; k < s->last; k++)
+        for (int64_t k = 0; k < s->last; k++)
             store(to[0] + k * s->rows, z[k]);
     else
-        for (long k = 0; k < s->last; k++)
+        for (int64_t k = 0; k < s->last; k++)
             for (int v = 0; v < g->count; v++)
                 to[v][k * s->rows] = z[k][v];
 }
 
 /* A batch of real arrays to lanes, every `stride`-th vector. */
 static void NAME(get)(const Shape *s, const Group *g, real *in, vec *x,
-                                                            long stride)
+                                                            int64_t stride)
 {
     real *from[LANES];
     for (int v = 0; v < LANES; v++)
@@ -317,10 +317,10 @@ static void NAME(get)(const Shape *s, const Group *g, real *in, vec *x,
         return;
     }
     if (g->count == LANES && g->array[0] == g->array[LANES - 1])
-        for (long k = 0; k < s->last; k++)
+        for (int64_t k = 0; k < s->last; k++)
             x[stride * k] = load(from[0] + k * s->rows);
     else
-        for (long k = 0; k < s->last; k++)
+        for (int64_t k = 0; k < s->last; k++)
             for (int v = 0; v < LANES; v++)
                 x[stride * k][v] = from[v][k * s->rows];
 }
@@ -336,20 +336,20 @@ static void NAME(get_complex)(const Shape *s, const Group *g, real *in, vec *x)
         return;
     }
     if (g->count == LANES && g->array[0] == g->array[LANES - 1])
-        for (long k = 0; k < s->last; k++) {
+        for (int64_t k = 0; k < s->last; k++) {
             const vec a = load(from[0] + 2 * k * s->rows), b = load(from[0] + 2 * k * s->rows + LANES);
             x[2 * k] = EVEN(a, b), x[2 * k + 1] = ODD(a, b);
         }
     else
-        for (long k = 0; k < s->last; k++)
+        for (int64_t k = 0; k < s->last; k++)
             for (int v = 0; v < LANES; v++)
                 x[2 * k][v] = from[v][2 * k * s->rows], x[2 * k + 1][v] = from[v][2 * k * s->rows + 1];
 }
 
 /* n complex numbers to planes, or, `out`, back. */
-static inline void NAME(planes)(real *z, real *re, real *im, long n, int out)
+static inline void NAME(planes)(real *z, real *re, real *im, int64_t n, int out)
 {
-    long k = 0;
+    int64_t k = 0;
     for (; k + LANES <= n; k += LANES)
         if (out) {
             const vec a = load(re + k), b = load(im + k);
@@ -377,12 +377,12 @@ static void NAME(put_complex)(const Shape *s, const Group *g, real *out,
         return;
     }
     if (g->count == LANES && g->array[0] == g->array[LANES - 1])
-        for (long k = 0; k < s->last; k++) {
+        for (int64_t k = 0; k < s->last; k++) {
             real *p = to[0] + 2 * k * s->rows;
             store(p, LOW(z[2 * k], z[2 * k + 1])), store(p + LANES, HIGH(z[2 * k], z[2 * k + 1]));
         }
     else
-        for (long k = 0; k < s->last; k++)
+        for (int64_t k = 0; k < s->last; k++)
             for (int v = 0; v < g->count; v++)
                 to[v][2 * k * s->rows] = z[2 * k][v], to[v][2 * k * s->rows + 1] = z[2 * k + 1][v];
 }

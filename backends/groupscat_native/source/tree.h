@@ -23,9 +23,9 @@ typedef struct {
     Node *nodes;
     Edge *edges;
     int64_t count, ndim; /* edges, axes */
-    long size[3], padded[3];
+    int64_t size[3], padded[3];
     const int32_t *index[3]; /* where each padded sample comes from, −1: zero; NULL: the axis is not padded */
-    long outputs, rows;      /* samples of a coefficient, rows of the result */
+    int64_t outputs, rows;      /* samples of a coefficient, rows of the result */
 } NAME(Tree);
 #define Tree NAME(Tree)
 
@@ -33,14 +33,14 @@ typedef struct {
 static void NAME(pad)(const Tree *t, const real *x, real *y)
 {
     const int d = (int)t->ndim - 1;
-    long outer = 1;
+    int64_t outer = 1;
     for (int k = 0; k < d; k++)
         outer *= t->padded[k];
-    for (long m = 0; m < outer; m++, y += t->padded[d]) {
-        long at = 0, left = m, share = outer;
+    for (int64_t m = 0; m < outer; m++, y += t->padded[d]) {
+        int64_t at = 0, left = m, share = outer;
         for (int k = 0; k < d && at >= 0; k++) {
             share /= t->padded[k];
-            const long i = t->index[k] ? t->index[k][left / share] : left / share;
+            const int64_t i = t->index[k] ? t->index[k][left / share] : left / share;
             at = i < 0 ? -1 : at * t->size[k] + i;
             left %= share;
         }
@@ -50,24 +50,24 @@ static void NAME(pad)(const Tree *t, const real *x, real *y)
         else if (!index)
             memcpy(y, x + at * t->size[d], t->size[d] * sizeof(real));
         else
-            for (long c = 0; c < t->padded[d]; c++)
+            for (int64_t c = 0; c < t->padded[d]; c++)
                 y[c] = index[c] < 0 ? 0 : x[at * t->size[d] + index[c]];
     }
 }
 
 /* The window of a block, from half spectra of arrays or from planes of a signal. */
-static void NAME(stage)(const Block *b, const Shape *s, const Work *w, real *const *planes, long g, real *re, real *im)
+static void NAME(stage)(const Block *b, const Shape *s, const Work *w, real *const *planes, int64_t g, real *re, real *im)
 {
     const int d = b->ndim - 1;
-    const long width = b->fold[d] * b->size[d], outer = b->window / width;
+    const int64_t width = b->fold[d] * b->size[d], outer = b->window / width;
     const int32_t *bins = b->bins;
-    long bin[3];
+    int64_t bin[3];
     for (int k = 0; k < d; k++)
         bins += b->fold[k] * b->size[k];
-    for (long m = 0; m < outer; m++, re += width, im += width) {
-        const long row = NAME(window_row)(b, m, outer, bin);
-        for (long c = 0; c < width;) {
-            long run = 1;
+    for (int64_t m = 0; m < outer; m++, re += width, im += width) {
+        const int64_t row = NAME(window_row)(b, m, outer, bin);
+        for (int64_t c = 0; c < width;) {
+            int64_t run = 1;
             while (c + run < width && bins[c + run] == bins[c] + run)
                 run++;
             if (s->signal) {
@@ -80,21 +80,21 @@ static void NAME(stage)(const Block *b, const Shape *s, const Work *w, real *con
     }
 }
 
-static int NAME(visit)(const Tree *t, const Node *node, real *u, long some, long path, real *out, long part, long parts);
+static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *out, int64_t part, int64_t parts);
 
 /* All that follows from the spectrum of one array. */
-static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, real *const *planes, long g, long path,
-                         real *out, long part, long parts)
+static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, real *const *planes, int64_t g, int64_t path,
+                         real *out, int64_t part, int64_t parts)
 {
     const Mark before = mark();
     const Block *staged = 0;
     real *xr = 0, *xi = 0;
     int enough = 1;
-    for (long e = 0; enough && e < node->blocks; e++) {
+    for (int64_t e = 0; enough && e < node->blocks; e++) {
         const Edge *edge = t->edges + node->first + e;
         const Block *b = &edge->block;
         const Shape *s = b->shape;
-        const long lo = (b->count * part + e % parts) / parts, hi = (b->count * (part + 1) + e % parts) / parts;
+        const int64_t lo = (b->count * part + e % parts) / parts, hi = (b->count * (part + 1) + e % parts) / parts;
         if (lo == hi)
             continue;
         if (!staged || staged->bins != b->bins) {
@@ -110,9 +110,9 @@ static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, r
         Work w;
         real *u = NAME(work)(s, s->last, hi - lo, &w) ? take(w.most * b->total * sizeof(real) + 64) : 0;
         enough = u != 0;
-        for (long p = lo; enough && p < hi; p += w.most) {
-            const long count = hi - p < w.most ? hi - p : w.most;
-            for (long k = 0; k < count; k++)
+        for (int64_t p = lo; enough && p < hi; p += w.most) {
+            const int64_t count = hi - p < w.most ? hi - p : w.most;
+            for (int64_t k = 0; k < count; k++)
                 NAME(multiply)(b, p + k, xr, xi, w.re, w.im, w.wide, k);
             NAME(respond)(s, &w, count, MODULI, u);
             enough = NAME(visit)(t, t->nodes + edge->node, u, count, path * b->count + p, out, 0, 1);
@@ -124,11 +124,11 @@ static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, r
 }
 
 /* Average arrays path … path+some−1 of a node, and go on. */
-static int NAME(visit)(const Tree *t, const Node *node, real *u, long some, long path, real *out, long part, long parts)
+static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *out, int64_t part, int64_t parts)
 {
-    const long total = node->shape->rows * node->shape->last;
+    const int64_t total = node->shape->rows * node->shape->last;
     int enough = 1;
-    for (long g = 0; part == 0 && enough && g < some; g++)
+    for (int64_t g = 0; part == 0 && enough && g < some; g++)
         if (node->rows[path + g] >= 0)
             enough = NAME(lowpass)(node->ndim, node->bands, u + g * total, out + node->rows[path + g] * t->outputs, 0, 1);
     if (!enough || !node->blocks)
@@ -136,20 +136,20 @@ static int NAME(visit)(const Tree *t, const Node *node, real *u, long some, long
     const Shape *s = node->shape;
     const Mark before = mark();
     Work w;
-    const long width = s->signal ? s->last : s->last / 2 + 1, plane = total + LANES;
+    const int64_t width = s->signal ? s->last : s->last / 2 + 1, plane = total + LANES;
     real *p = NAME(work)(s, width, s->signal ? 1 : some, &w) ? take((s->signal ? 4 * plane : 1) * sizeof(real)) : 0;
     enough = p != 0;
-    for (long a = 0; enough && a < some;) {
+    for (int64_t a = 0; enough && a < some;) {
         if (s->signal) {
             real *to[4] = {p, p + plane, p + 2 * plane, p + 3 * plane};
             NAME(two_spectra)(s, u, a, a + 1 < some ? a + 1 : a, &w, to);
-            for (long k = 0; enough && k < 2 && a < some; k++, a++)
+            for (int64_t k = 0; enough && k < 2 && a < some; k++, a++)
                 enough = NAME(descend)(t, node, 0, to + 2 * k, 0, path + a, out, part, parts);
             continue;
         }
-        const long count = some - a < w.most ? some - a : w.most;
+        const int64_t count = some - a < w.most ? some - a : w.most;
         NAME(half_spectra)(s, u + a * total, count, &w);
-        for (long g = 0; enough && g < count; g++, a++)
+        for (int64_t g = 0; enough && g < count; g++, a++)
             enough = NAME(descend)(t, node, &w, 0, g, path + a, out, part, parts);
     }
     give_back(before);
@@ -157,15 +157,15 @@ static int NAME(visit)(const Tree *t, const Node *node, real *u, long some, long
 }
 
 /* Signals first … stop−1; of the wavelets that filter the signals themselves the share `part` of `parts`. */
-static int NAME(tree)(const Tree *t, real *x, real *out, long first, long stop, long part, long parts)
+static int NAME(tree)(const Tree *t, real *x, real *out, int64_t first, int64_t stop, int64_t part, int64_t parts)
 {
-    long size = 1, padded = 1;
+    int64_t size = 1, padded = 1;
     for (int k = 0; k < t->ndim; k++)
         size *= t->size[k], padded *= t->padded[k];
     const Mark before = mark();
     real *y = take((padded + LANES) * sizeof(real));
     int enough = y != 0;
-    for (long i = first; enough && i < stop; i++) {
+    for (int64_t i = first; enough && i < stop; i++) {
         NAME(pad)(t, x + i * size, y);
         enough = NAME(visit)(t, t->nodes, y, 1, 0, out + i * t->rows * t->outputs, part, parts);
     }
@@ -179,21 +179,21 @@ static int NAME(tree)(const Tree *t, real *x, real *out, long first, long stop, 
 static void NAME(pad_vjp)(const Tree *t, const real *y, real *x)
 {
     const int d = (int)t->ndim - 1;
-    long outer = 1, size = t->size[d];
+    int64_t outer = 1, size = t->size[d];
     for (int k = 0; k < d; k++)
         outer *= t->padded[k], size *= t->size[k];
     memset(x, 0, size * sizeof(real));
-    for (long m = 0; m < outer; m++, y += t->padded[d]) {
-        long at = 0, left = m, share = outer;
+    for (int64_t m = 0; m < outer; m++, y += t->padded[d]) {
+        int64_t at = 0, left = m, share = outer;
         for (int k = 0; k < d && at >= 0; k++) {
             share /= t->padded[k];
-            const long i = t->index[k] ? t->index[k][left / share] : left / share;
+            const int64_t i = t->index[k] ? t->index[k][left / share] : left / share;
             at = i < 0 ? -1 : at * t->size[k] + i;
             left %= share;
         }
         const int32_t *index = t->index[d];
-        for (long c = 0; at >= 0 && c < t->padded[d]; c++) {
-            const long i = index ? index[c] : c;
+        for (int64_t c = 0; at >= 0 && c < t->padded[d]; c++) {
+            const int64_t i = index ? index[c] : c;
             if (i >= 0)
                 x[at * t->size[d] + i] += y[c];
         }
@@ -204,24 +204,24 @@ static void NAME(pad_vjp)(const Tree *t, const real *y, real *x)
 static void NAME(unstage)(const Block *b, const real *xr, const real *xi, real *re, real *im)
 {
     const int d = b->ndim - 1;
-    const long width = b->fold[d] * b->size[d], outer = b->window / width;
+    const int64_t width = b->fold[d] * b->size[d], outer = b->window / width;
     const int32_t *bins = b->bins;
-    long bin[3];
+    int64_t bin[3];
     for (int k = 0; k < d; k++)
         bins += b->fold[k] * b->size[k];
-    for (long m = 0; m < outer; m++, xr += width, xi += width) {
-        const long row = NAME(window_row)(b, m, outer, bin) * b->full[d];
-        for (long c = 0; c < width; c++)
+    for (int64_t m = 0; m < outer; m++, xr += width, xi += width) {
+        const int64_t row = NAME(window_row)(b, m, outer, bin) * b->full[d];
+        for (int64_t c = 0; c < width; c++)
             re[row + bins[c]] += xr[c], im[row + bins[c]] += xi[c];
     }
 }
 
-static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, long some, long path, real *grad, real *du, long part,
-                           long parts);
+static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *grad, real *du, int64_t part,
+                           int64_t parts);
 
 /* Some wavelets of a block: what their gradients add to that of the window. */
-static int NAME(edge_vjp)(const Tree *t, const Edge *edge, long first, long count, const real *xr, const real *xi,
-                          real *gr, real *gi, long path, real *grad, Work *w)
+static int NAME(edge_vjp)(const Tree *t, const Edge *edge, int64_t first, int64_t count, const real *xr, const real *xi,
+                          real *gr, real *gi, int64_t path, real *grad, Work *w)
 {
     const Block *b = &edge->block;
     const Shape *s = b->shape;
@@ -230,7 +230,7 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, long first, long coun
     real *du = take(count * b->total * sizeof(real) + 64);
     vec *h = du ? take((s->last + 1) * sizeof(vec)) : 0;
     int enough = h != 0;
-    for (long k = 0; enough && k < count; k++)
+    for (int64_t k = 0; enough && k < count; k++)
         NAME(multiply)(b, first + k, xr, xi, w->re, w->im, w->wide, k);
     if (enough)
         NAME(columns)(s, w->re, w->im, count * s->last, w->wide, 1, w->x, w->y);
@@ -239,7 +239,7 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, long first, long coun
         real *u = take(count * b->total * sizeof(real) + 64);
         z = u ? take(2 * count * b->total * sizeof(real) + 64) : 0;
         enough = z != 0;
-        for (long r = 0; enough && r < count * s->rows; r += LANES) {
+        for (int64_t r = 0; enough && r < count * s->rows; r += LANES) {
             const Group g = NAME(group)(r, s->rows, count * s->rows);
             vec *y = NAME(rows_back)(s, &g, w->re, w->im, w->wide, w->x, w->y);
             NAME(put_complex)(s, &g, z, y);
@@ -248,7 +248,7 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, long first, long coun
         enough = enough && NAME(visit_vjp)(t, child, u, count, path, grad, du, 0, 1);
     } else
         enough = enough && NAME(visit_vjp)(t, child, 0, count, path, grad, du, 0, 1);
-    for (long r = 0; enough && r < count * s->rows; r += LANES) {
+    for (int64_t r = 0; enough && r < count * s->rows; r += LANES) {
         const Group g = NAME(group)(r, s->rows, count * s->rows);
         vec *y = w->x;
         if (z)
@@ -261,7 +261,7 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, long first, long coun
     }
     if (enough) {
         NAME(columns)(s, w->re, w->im, count * s->last, w->wide, 0, w->x, w->y);
-        for (long k = 0; k < count; k++)
+        for (int64_t k = 0; k < count; k++)
             NAME(spread)(b, first + k, gr, gi, w->re, w->im, w->wide, k);
     }
     give_back(before);
@@ -269,25 +269,25 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, long first, long coun
 }
 
 /* The gradient of one array by all that follows from its spectrum, added to du. */
-static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectra, real *const *planes, long g, long path,
-                             real *grad, real *du, long part, long parts)
+static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectra, real *const *planes, int64_t g, int64_t path,
+                             real *grad, real *du, int64_t part, int64_t parts)
 {
     const Shape *whole = node->shape;
-    const long total = whole->rows * whole->last;
+    const int64_t total = whole->rows * whole->last;
     const Mark before = mark();
     real *sr = take(2 * (total + LANES) * sizeof(real)), *si = sr + total + LANES;
     if (!sr)
         return 0;
     memset(sr, 0, 2 * (total + LANES) * sizeof(real));
     int enough = 1;
-    for (long e = 0; enough && e < node->blocks; e++) {
+    for (int64_t e = 0; enough && e < node->blocks; e++) {
         const Edge *edge = t->edges + node->first + e;
         const Block *b = &edge->block;
-        const long lo = (b->count * part + e % parts) / parts, hi = (b->count * (part + 1) + e % parts) / parts;
+        const int64_t lo = (b->count * part + e % parts) / parts, hi = (b->count * (part + 1) + e % parts) / parts;
         if (lo == hi)
             continue;
         const Mark inner = mark();
-        const long plane = b->window + LANES;
+        const int64_t plane = b->window + LANES;
         Work w;
         real *xr = NAME(work)(b->shape, b->shape->last, hi - lo, &w) ? take(4 * plane * sizeof(real)) : 0;
         enough = xr != 0;
@@ -295,8 +295,8 @@ static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectr
             real *xi = xr + plane, *gr = xi + plane, *gi = gr + plane;
             NAME(stage)(b, whole, spectra, planes, g, xr, xi);
             memset(gr, 0, 2 * plane * sizeof(real));
-            for (long p = lo; enough && p < hi; p += w.most) {
-                const long count = hi - p < w.most ? hi - p : w.most;
+            for (int64_t p = lo; enough && p < hi; p += w.most) {
+                const int64_t count = hi - p < w.most ? hi - p : w.most;
                 enough = NAME(edge_vjp)(t, edge, p, count, xr, xi, gr, gi, path * b->count + p, grad, &w);
             }
             NAME(unstage)(b, gr, gi, sr, si);
@@ -306,16 +306,16 @@ static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectr
     Work w;
     vec *h = enough && NAME(work)(whole, whole->last, 1, &w) ? take((whole->last + 1) * sizeof(vec)) : 0;
     if (h) {
-        for (long m = 0; m < whole->rows; m++) {
+        for (int64_t m = 0; m < whole->rows; m++) {
             memcpy(w.re + m * w.wide, sr + m * whole->last, whole->last * sizeof(real));
             memcpy(w.im + m * w.wide, si + m * whole->last, whole->last * sizeof(real));
         }
         NAME(columns)(whole, w.re, w.im, whole->last, w.wide, 1, w.x, w.y);
-        for (long r = 0; r < whole->rows; r += LANES) {
+        for (int64_t r = 0; r < whole->rows; r += LANES) {
             const Group group = NAME(group)(r, whole->rows, whole->rows);
             const vec *z = NAME(rows_back)(whole, &group, w.re, w.im, w.wide, w.x, w.y);
             NAME(get)(whole, &group, du, h, 1);
-            for (long k = 0; k < whole->last; k++)
+            for (int64_t k = 0; k < whole->last; k++)
                 h[k] += z[2 * k + 1];
             NAME(put)(whole, &group, du, h);
         }
@@ -325,14 +325,14 @@ static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectr
 }
 
 /* Gradients of arrays path … path+some−1 of a node, from those of the averages of all that follows. */
-static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, long some, long path, real *grad, real *du, long part,
-                           long parts)
+static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *grad, real *du, int64_t part,
+                           int64_t parts)
 {
     const Shape *s = node->shape;
-    const long total = s->rows * s->last;
+    const int64_t total = s->rows * s->last;
     int enough = 1;
-    for (long g = 0; enough && g < some; g++) {
-        const long row = node->rows[path + g];
+    for (int64_t g = 0; enough && g < some; g++) {
+        const int64_t row = node->rows[path + g];
         if (row >= 0 && part == 0)
             enough = NAME(lowpass_vjp)(node->ndim, node->bands, grad + row * t->outputs, du + g * total, 0, 1);
         else
@@ -342,20 +342,20 @@ static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, long some, 
         return enough;
     const Mark before = mark();
     Work w;
-    const long width = s->signal ? s->last : s->last / 2 + 1, plane = total + LANES;
+    const int64_t width = s->signal ? s->last : s->last / 2 + 1, plane = total + LANES;
     real *p = NAME(work)(s, width, s->signal ? 1 : some, &w) ? take((s->signal ? 4 * plane : 1) * sizeof(real)) : 0;
     enough = p != 0;
-    for (long a = 0; enough && a < some;) {
+    for (int64_t a = 0; enough && a < some;) {
         if (s->signal) {
             real *to[4] = {p, p + plane, p + 2 * plane, p + 3 * plane};
             NAME(two_spectra)(s, u, a, a + 1 < some ? a + 1 : a, &w, to);
-            for (long k = 0; enough && k < 2 && a < some; k++, a++)
+            for (int64_t k = 0; enough && k < 2 && a < some; k++, a++)
                 enough = NAME(descend_vjp)(t, node, 0, to + 2 * k, 0, path + a, grad, du + a * total, part, parts);
             continue;
         }
-        const long count = some - a < w.most ? some - a : w.most;
+        const int64_t count = some - a < w.most ? some - a : w.most;
         NAME(half_spectra)(s, u + a * total, count, &w);
-        for (long g = 0; enough && g < count; g++, a++)
+        for (int64_t g = 0; enough && g < count; g++, a++)
             enough = NAME(descend_vjp)(t, node, &w, 0, g, path + a, grad, du + a * total, part, parts);
     }
     give_back(before);
@@ -363,15 +363,15 @@ static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, long some, 
 }
 
 /* Gradients of signals first … stop−1, from those of the coefficients; the share `part` of `parts` of them. */
-static int NAME(tree_vjp)(const Tree *t, real *x, real *grad, real *out, long first, long stop, long part, long parts)
+static int NAME(tree_vjp)(const Tree *t, real *x, real *grad, real *out, int64_t first, int64_t stop, int64_t part, int64_t parts)
 {
-    long size = 1, padded = 1;
+    int64_t size = 1, padded = 1;
     for (int k = 0; k < t->ndim; k++)
         size *= t->size[k], padded *= t->padded[k];
     const Mark before = mark();
     real *y = take(2 * (padded + LANES) * sizeof(real));
     int enough = y != 0;
-    for (long i = first; enough && i < stop; i++) {
+    for (int64_t i = first; enough && i < stop; i++) {
         real *dy = y + padded + LANES;
         NAME(pad)(t, x + i * size, y);
         enough = NAME(visit_vjp)(t, t->nodes, y, 1, 0, grad + i * t->rows * t->outputs, dy, part, parts);

@@ -23,7 +23,7 @@ EXPORT int32_t EXPORTED(bandpass)(Stack *memory, const Shape *s, int32_t ndim, c
 {
     stack = memory;
     const Block b = NAME(block)(s, ndim, axes, bins, 0, filters, count, stride);
-    return NAME(bandpass)(&b, spectra, out, result, (long)first, (long)stop);
+    return NAME(bandpass)(&b, spectra, out, result, first, stop);
 }
 
 EXPORT int32_t EXPORTED(bandpass_vjp)(Stack *memory, const Shape *s, int32_t ndim, const int64_t *axes, const int32_t *bins,
@@ -32,19 +32,19 @@ EXPORT int32_t EXPORTED(bandpass_vjp)(Stack *memory, const Shape *s, int32_t ndi
 {
     stack = memory;
     const Block b = NAME(block)(s, ndim, axes, bins, 0, filters, count, stride);
-    return NAME(bandpass_vjp)(&b, spectra, grad, out, result, (long)first, (long)stop);
+    return NAME(bandpass_vjp)(&b, spectra, grad, out, result, first, stop);
 }
 
 EXPORT int32_t EXPORTED(spectrum)(Stack *memory, const Shape *s, real *in, real *out, int64_t first, int64_t stop)
 {
     stack = memory;
-    return (s->signal ? NAME(spectrum_signals) : NAME(spectrum_planes))(s, in, out, (long)first, (long)stop);
+    return (s->signal ? NAME(spectrum_signals) : NAME(spectrum_planes))(s, in, out, first, stop);
 }
 
 EXPORT int32_t EXPORTED(transform)(Stack *memory, const Shape *s, real *in, real *out, int32_t back, int64_t first, int64_t stop)
 {
     stack = memory;
-    return NAME(transform)(s, in, out, back, (long)first, (long)stop);
+    return NAME(transform)(s, in, out, back, first, stop);
 }
 
 /* Rows first … stop−1 of `spectra`; filters: complex, `count` of them. */
@@ -52,13 +52,13 @@ EXPORT int32_t EXPORTED(harmonic)(Stack *memory, const Shape *s, real *filters, 
                                   int64_t stop)
 {
     stack = memory;
-    return NAME(harmonic)(s, filters, (long)count, spectra, out, (long)first, (long)stop);
+    return NAME(harmonic)(s, filters, count, spectra, out, first, stop);
 }
 
 static void NAME(bands)(int ndim, const int64_t *axes, const int32_t *const *starts, const real *const *weights, Band *b)
 {
     for (int k = 0; k < ndim; k++)
-        b[k] = (Band){(long)axes[4 * k], (long)axes[4 * k + 1], (long)axes[4 * k + 2], (long)axes[4 * k + 3],
+        b[k] = (Band){axes[4 * k], axes[4 * k + 1], axes[4 * k + 2], axes[4 * k + 3],
                       starts[k], weights[k]};
 }
 
@@ -69,7 +69,7 @@ EXPORT int32_t EXPORTED(lowpass)(Stack *memory, int32_t ndim, const int64_t *axe
     stack = memory;
     Band b[3];
     NAME(bands)(ndim, axes, starts, weights, b);
-    return NAME(lowpass)(ndim, b, in, out, (long)first, (long)stop);
+    return NAME(lowpass)(ndim, b, in, out, first, stop);
 }
 
 EXPORT int32_t EXPORTED(lowpass_vjp)(Stack *memory, int32_t ndim, const int64_t *axes, const int32_t *const *starts,
@@ -78,7 +78,7 @@ EXPORT int32_t EXPORTED(lowpass_vjp)(Stack *memory, int32_t ndim, const int64_t 
     stack = memory;
     Band b[3];
     NAME(bands)(ndim, axes, starts, weights, b);
-    return NAME(lowpass_vjp)(ndim, b, grad, out, (long)first, (long)stop);
+    return NAME(lowpass_vjp)(ndim, b, grad, out, first, stop);
 }
 
 /* A tree of `nodes` and `edges`; they are described one by one below. NULL where memory ran out. */
@@ -89,9 +89,9 @@ EXPORT void *EXPORTED(tree_new)(int32_t ndim, const int64_t *size, const int64_t
     if (!t)
         return 0;
     t->nodes = calloc(nodes, sizeof *t->nodes), t->edges = calloc(edges + 1, sizeof *t->edges);
-    t->count = edges, t->ndim = ndim, t->outputs = (long)outputs, t->rows = (long)rows;
+    t->count = edges, t->ndim = ndim, t->outputs = outputs, t->rows = rows;
     for (int k = 0; k < ndim; k++)
-        t->size[k] = (long)size[k], t->padded[k] = (long)padded[k], t->index[k] = index[k];
+        t->size[k] = size[k], t->padded[k] = padded[k], t->index[k] = index[k];
     if (t->nodes && t->edges)
         return t;
     free(t->nodes), free(t->edges), free(t);
@@ -133,7 +133,7 @@ EXPORT int32_t EXPORTED(tree)(Stack *memory, const Tree *t, real *x, real *out, 
                               int64_t parts)
 {
     stack = memory;
-    return NAME(tree)(t, x, out, (long)first, (long)stop, (long)part, (long)parts);
+    return NAME(tree)(t, x, out, first, stop, part, parts);
 }
 
 /* Gradients of signals to `out`, of which every part fills its own. */
@@ -141,17 +141,17 @@ EXPORT int32_t EXPORTED(tree_vjp)(Stack *memory, const Tree *t, real *x, real *g
                                   int64_t part, int64_t parts)
 {
     stack = memory;
-    return NAME(tree_vjp)(t, x, grad, out, (long)first, (long)stop, (long)part, (long)parts);
+    return NAME(tree_vjp)(t, x, grad, out, first, stop, part, parts);
 }
 
 /* sizes: parts, rows, samples, filters, planar, outputs, spins, first spin. */
 static Along NAME(along_of)(const int64_t *sizes, const real *psi, const int32_t *live, const real *average,
                             const int32_t *average_live)
 {
-    return (Along){.parts = (long)sizes[0], .rows = (long)sizes[1], .samples = (long)sizes[2], .psi = psi, .live = live,
-                   .filters = (long)sizes[3], .planar = (long)sizes[4], .average = average,
-                   .average_live = average_live, .outputs = (long)sizes[5], .spins = (long)sizes[6],
-                   .spin = (long)sizes[7]};
+    return (Along){.parts = sizes[0], .rows = sizes[1], .samples = sizes[2], .psi = psi, .live = live,
+                   .filters = sizes[3], .planar = sizes[4], .average = average,
+                   .average_live = average_live, .outputs = sizes[5], .spins = sizes[6],
+                   .spin = sizes[7]};
 }
 
 EXPORT int32_t EXPORTED(along)(Stack *memory, const int64_t *sizes, const real *psi, const int32_t *live, const real *average,
@@ -159,7 +159,7 @@ EXPORT int32_t EXPORTED(along)(Stack *memory, const int64_t *sizes, const real *
 {
     stack = memory;
     const Along a = NAME(along_of)(sizes, psi, live, average, average_live);
-    return NAME(along)(&a, x, out, (long)first, (long)stop);
+    return NAME(along)(&a, x, out, first, stop);
 }
 
 EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const real *psi, const int32_t *live, const real *average,
@@ -168,7 +168,7 @@ EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const re
 {
     stack = memory;
     const Along a = NAME(along_of)(sizes, psi, live, average, average_live);
-    return NAME(along_vjp)(&a, x, grad, out, (long)first, (long)stop);
+    return NAME(along_vjp)(&a, x, grad, out, first, stop);
 }
 
 #undef LANES
