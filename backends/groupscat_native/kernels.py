@@ -215,18 +215,30 @@ def lowpass(
     )
 
 
-def harmonic(spectrum: NDArray[Any], filters: NDArray[Any], out: NDArray[Any], workers: int) -> bool:
-    """``Backend.harmonic_modulus``; filters: complex numbers as pairs, (M, n_1, …, 2)."""
+def harmonic(
+    spectrum: NDArray[Any],
+    filters: NDArray[Any],
+    out: NDArray[Any],
+    workers: int,
+    gradient: NDArray[Any] | None = None,
+) -> bool:
+    """``Backend.harmonic_modulus``, or, of a gradient by it, the one by the spectrum.
+
+    filters: complex numbers as pairs, (M, n_1, …, 2).
+    """
     sizes = filters.shape[1:-1]
     dtype = filters.dtype.name
+    library, _ = load()
     known = shape(sizes, dtype)
-    if known is None:
+    if known is None or library is None:
         return False
-    call = load()[0]["harmonic", dtype]
+    call = library["harmonic" if gradient is None else "harmonic_vjp", dtype]
     rows = spectrum.size // math.prod(sizes)
-    f, x, y = filters.ctypes.data, spectrum.ctypes.data, out.ctypes.data
-    cost = out.size * len(filters)
-    return run(lambda s, a, b: call(s, known.pointer, f, len(filters), x, y, a, b), rows, cost, workers)
+    head = known.pointer, filters.ctypes.data, len(filters), spectrum.ctypes.data
+    given = [] if gradient is None else [gradient.ctypes.data]
+    y = out.ctypes.data
+    cost = spectrum.size * len(filters)
+    return run(lambda s, a, b: call(s, *head, *given, y, a, b), rows, cost, workers)
 
 
 def along(

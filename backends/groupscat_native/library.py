@@ -31,6 +31,10 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         + [c_int32, c_int64, c_int64],
     ),
     "harmonic": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int64]),
+    "harmonic_vjp": (
+        c_int32,
+        [c_void_p] + [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_int64],
+    ),
     "spectrum": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_void_p, c_int64, c_int64]),
     "transform": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_void_p, c_int32, c_int64, c_int64]),
     "lowpass": (

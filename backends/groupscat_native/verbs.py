@@ -143,6 +143,16 @@ class NativeVerbs(Backend):
                 return out
         return super().harmonic_modulus(spectrum, filters)
 
+    def harmonic_modulus_gradient(self, spectrum: Array, filters: Array, gradient: Array) -> Array:
+        dtype = self.dtype(filters)
+        seen = self._seen(spectrum, filters, gradient)
+        if seen is not None and self.dtype(spectrum) == COMPLEX[dtype] and self.dtype(gradient) == dtype:
+            x, psi, g = seen
+            out = self.fresh(spectrum.shape, self.dtype(spectrum))
+            if kernels.harmonic(x, psi, self._view(out), self.workers, g):
+                return out
+        return super().harmonic_modulus_gradient(spectrum, filters, gradient)
+
     # ---------------------------------------------------------------------------------- averages
 
     def lowpass_subsample(

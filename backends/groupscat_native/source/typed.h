@@ -55,6 +55,13 @@ EXPORT int32_t EXPORTED(harmonic)(Stack *memory, const Shape *s, real *filters, 
     return NAME(harmonic)(s, filters, count, spectra, out, first, stop);
 }
 
+EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, real *filters, int64_t count, real *spectra,
+                                      real *grad, real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    return NAME(harmonic_vjp)(s, filters, count, spectra, grad, out, first, stop);
+}
+
 static void NAME(bands)(int ndim, const int64_t *axes, const int32_t *const *starts, const real *const *weights, Band *b)
 {
     for (int k = 0; k < ndim; k++)
