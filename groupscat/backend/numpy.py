@@ -7,7 +7,6 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from groupscat.backend.base import Array, Backend, ConstantKind, Segments
@@ -125,13 +124,19 @@ class NumPyBackend(Backend):
             return x
         return np.sqrt(x) if q == 0.5 else x * x if q == 2 else x**q
 
+    # SciPy is imported where it is used: that takes longer than all of groupscat, and kernels do without.
+
     def fft(self, x: Array, axes: tuple[int, ...]) -> Array:
+        import scipy.fft
+
         return scipy.fft.fftn(x, axes=axes, workers=self._workers)
 
     def backward_fft(self, x: Array, axes: tuple[int, ...]) -> Array:
         return self._backward(x, axes)
 
     def _backward(self, x: Array, axes: tuple[int, ...], overwrite: bool = False) -> Array:
+        import scipy.fft
+
         return scipy.fft.ifftn(x, axes=axes, norm="forward", overwrite_x=overwrite, workers=self._workers)
 
     # A complex array times a real filter: NumPy would first convert the filter to complex. With each
