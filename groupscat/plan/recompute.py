@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from groupscat.backend.base import Array, Backend
-from groupscat.plan.ops import Op
+from groupscat.plan.ops import Concat, Op
 from groupscat.plan.plan import Plan, Register
 from groupscat.plan.pullback import is_linear, pullback
 from groupscat.plan.rho import Pointwise
@@ -45,6 +45,19 @@ class Sum(Op):
     def __call__(self, xp: Backend, *args: Array) -> Array:
         total, x = args
         return xp.accumulate(total, x) if self.own else total + x
+
+
+@dataclass(frozen=True)
+class Part(Op):
+    """Channels start … stop−1 of a gradient: that by one of the many registers that were joined."""
+
+    start: int
+    stop: int
+    is_complex: bool
+
+    def __call__(self, xp: Backend, *args: Array) -> Array:
+        part = args[0][:, self.start : self.stop, ...]
+        return part if self.is_complex or not xp.is_complex(part) else xp.real(part)
 
 
 def _blank(xp: Backend, register: Register, gradient: Array) -> Array:
@@ -124,7 +137,12 @@ def gradient_plan(plan: Plan, by: tuple[str, ...], of: tuple[str, ...]) -> Plan:
                 compute(name)
             register = registers.get(src, Register(registers[op.dst].space, batched=False))
             name = f"{op.dst}'{k}"
-            part = emit(Pullback((*values, gradient), name, op, k, blanks), register)
+            if isinstance(op, Concat) and linear:  # blanks of all others for each one would take their square
+                start = sum(registers[other].space.shape[0] for other in op.srcs[:k])
+                stop = start + register.space.shape[0]
+                part = emit(Part((gradient,), name, start, stop, register.is_complex), register)
+            else:
+                part = emit(Pullback((*values, gradient), name, op, k, blanks), register)
             if src in gradients:
                 total = gradients[src]
                 part = emit(Sum((total, part), f"{name}+", own=total.endswith("+")), register)
