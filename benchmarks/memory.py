@@ -3,8 +3,9 @@
 The kernel keeps the high-water mark of a process's resident memory and resets it on request (Linux).
 After a first call has built constants and thread pools, its result is dropped, freed memory is handed
 back, the mark is reset, and the difference between the mark after a second call and the resident
-memory before it is what a call needs beyond the operator and its input. The result is part of it; scratch
-that is kept between calls is not. The kernel counts in steps (``STEP``), so less than that is not told apart.
+memory before it is what a call needs beyond the operator and its input. The result is part of it, and so is
+scratch that our kernels would keep for the next call: it is given back first. The kernel counts in steps
+(``STEP``), so less than that is not told apart.
 The allocator is told to return every freed block at once, so that nothing freed earlier is reused
 unseen, and MKL not to keep buffers.
 """
@@ -69,6 +70,8 @@ def of_call(call: Callable[[], Any]) -> dict[str, int]:
     size = sum(a.nbytes for a in result) if isinstance(result, (tuple, list)) else result.nbytes
     del result
     gc.collect()
+    if "groupscat_native.kernels" in sys.modules:
+        sys.modules["groupscat_native.kernels"].forget()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
     before = _status("VmRSS")
