@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,14 @@ class NativeNumPyBackend(NativeVerbs, NumPyBackend):
     """NumPy arrays; transforms, wavelets and averages by kernels that never leave the cache."""
 
     def views(self, *xs: Array) -> list[NDArray[Any]] | None:
-        return list(xs)
+        known = all(type(x) is np.ndarray and x.dtype.isnative and x.flags.aligned for x in xs)
+        return list(xs) if known else None
 
     def fresh(self, shape: Sequence[int], dtype: str) -> Array:
         return np.empty(shape, dtype)
 
-    def address(self, x: Array) -> int:
-        return int(x.ctypes.data)
+    def identity(self, x: Array) -> Hashable:
+        return x.ctypes.data, x.strides
 
     @property
     def workers(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,8 @@ def band(matrix: NDArray[Any], frames: Frames | None, n: int, count: int) -> Ban
     which = np.arange(count) % outputs
     first = lo[which]
     if frames is not None:
-        assert frames.segments is not None
-        first = first + frames.segments[0][0] + np.arange(count) // outputs * frames.hop
+        begin = frames.segments[0][0] if frames.segments else 0
+        first = first + begin + np.arange(count) // outputs * frames.hop
     at = lo[:, None] + np.arange(taps)
     inside = np.arange(taps) < (hi - lo)[:, None]
     rows = np.where(inside, np.take_along_axis(matrix, at % width, 1), 0).astype(matrix.dtype)
@@ -64,17 +64,31 @@ def _support(matrix: NDArray[Any], circular: bool) -> tuple[NDArray[np.int64], N
     return shift + lo, shift + np.maximum(hi, lo + 1)
 
 
-def live(matrix: NDArray[Any], parts: int = 1) -> NDArray[np.int32]:
-    """The first column that matters and the one behind the last, by row, (rows, 2).
+@dataclass(frozen=True)
+class Rows:
+    """A matrix whose rows are used from the first column that matters to the last; live: (rows, 2)."""
 
-    ``parts``: matrices below each other, of which the same columns are used.
-    """
+    matrix: NDArray[Any]
+    live: NDArray[np.int32]
+
+    @property
+    def addresses(self) -> tuple[int, int]:
+        return self.matrix.ctypes.data, self.live.ctypes.data
+
+
+def rows(matrix: NDArray[Any], parts: int = 1) -> Rows:
+    """The rows of a matrix; ``parts``: matrices below each other, of which the same columns are used."""
     size = np.abs(matrix).reshape(parts, -1, matrix.shape[1]).max(0)
-    matters = size > NEGLIGIBLE * np.finfo(matrix.dtype).eps * size.max(initial=0)
-    some = matters.any(1)
-    lo = np.where(some, matters.argmax(1), 0)
-    hi = np.where(some, matrix.shape[1] - matters[:, ::-1].argmax(1), 0)
-    return np.ascontiguousarray(np.stack([lo, hi], 1), np.int32)
+    return Rows(matrix, live(size, NEGLIGIBLE * np.finfo(matrix.dtype).eps * size.max(initial=0)))
+
+
+def live(size: NDArray[Any], least: Any) -> NDArray[np.int32]:
+    """Along the last axis the first number above ``least`` and the place behind the last: (…, 2)."""
+    matters = size > least
+    some = matters.any(-1)
+    lo = np.where(some, matters.argmax(-1), 0)
+    hi = np.where(some, size.shape[-1] - matters[..., ::-1].argmax(-1), 0)
+    return np.ascontiguousarray(np.stack([lo, hi], -1), np.int32)
 
 
 #: How many matrices :class:`Kept` remembers; it keeps their memory too.
@@ -84,20 +98,21 @@ REMEMBERED = 1024
 class Kept:
     """What follows from matrices that live elsewhere, made once for each of those that were used last."""
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Any, tuple[NDArray[Any], Any]] = OrderedDict()
+    def __init__(self, identity: Callable[[Any], Hashable]) -> None:
+        self._identity = identity
+        self._kept: OrderedDict[Any, tuple[Any, Any]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, make: Callable[..., Any], matrix: NDArray[Any], *rest: Any) -> Any:
-        """``make(matrix, *rest)``, found again by the memory that the matrix is."""
-        key = make, matrix.ctypes.data, matrix.shape, matrix.dtype, rest
+    def of(self, make: Callable[..., Any], array: Any, matrix: NDArray[Any], *rest: Any) -> Any:
+        """``make(matrix, *rest)``, found again by the identity of the array that ``matrix`` shows."""
+        key = make, self._identity(array), matrix.shape, matrix.dtype, rest
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][1]
         found = make(matrix, *rest)
         with self._lock:
-            self._kept[key] = matrix, found  # as long as it is kept, nobody else has this memory
+            self._kept[key] = array, found  # as long as it is kept, nobody else has this memory
             while len(self._kept) > REMEMBERED:
                 self._kept.popitem(last=False)
         return found

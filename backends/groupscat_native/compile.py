@@ -1,8 +1,8 @@
 """Compile the kernels: ``python -m groupscat_native.compile``, and what building a wheel runs.
 
-One library for every instruction set that is worth it; :mod:`groupscat_native.library` loads the best one that
-the processor has. Any GCC or Clang does: the one of ``CC``, of the system, or of the package ziglang, which
-pip installs on every platform.
+One library for every instruction set that is worth it; :mod:`groupscat_native.library` loads the best one
+that the processor has. Any GCC or Clang does: the one of ``CC``, of the system, or of the package ziglang,
+which pip installs on every platform.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def compiler() -> list[str] | None:
     """The command of a compiler that knows vectors, or None."""
     if os.environ.get("CC"):
         return shlex.split(os.environ["CC"])
-    for name in ("gcc", "clang", "cc"):
+    # On Windows GCC does not align vectors of 32 bytes on the stack (its bug 54412): such code crashes.
+    for name in ("clang",) if sys.platform == "win32" else ("gcc", "clang", "cc"):
         if shutil.which(name):
             return [name]
     return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else None

@@ -1,7 +1,8 @@
 """The kernels on NumPy arrays: checked, cut into parts for threads, and called.
 
-Every function writes into arrays that it is given and says by its result whether it could: False where a length
-has a prime factor above 61, or where there are more than three axes. Arrays must be contiguous.
+Every function writes into arrays that it is given and says by its result whether it could: False where a
+length has a prime factor above 61, where there are more than three axes or more than 2³¹ samples, and where
+shapes do not belong together, which those who come next can tell better. Arrays must be contiguous.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -18,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.backend.base import Segments
-from groupscat_native.library import load
+from groupscat_native.bands import Band, Rows
+from groupscat_native.library import library
 from groupscat_native.threads import share
 
 MODULI, RESPONSES = 0, 1
@@ -26,26 +29,35 @@ MODULI, RESPONSES = 0, 1
 ENOUGH = 1 << 15
 
 
+#: Bytes of a tile of samples: as many as ``TILE`` in the source of :func:`along`.
+TILE = 256
+#: What :func:`along` knows: real filters, wavelets of one direction, or of both.
+SPINS = ((0,), (1,), (-1,), (1, -1), (-1, 1))
+#: Samples of an array: more do not fit the 32 bits of an index.
+MOST = 2**31 - 1
+#: Aliases in one sample: as many as ``ALIASES`` in the source of the kernels.
+ALIASES = 4096
+
+
 class Shape:
     """How arrays of some shape are transformed; freed with its last user."""
 
     def __init__(self, sizes: tuple[int, ...], dtype: str) -> None:
-        self._library, _ = load()
-        assert self._library is not None
-        self._dtype = dtype
-        self.pointer = self._library["shape_new", dtype](len(sizes), np.array(sizes, np.int64).ctypes.data)
+        self._library, self._dtype = library(), dtype
+        numbers = np.array(sizes, np.int64)  # has a name: it must outlive the call
+        self.pointer = self._library["shape_new", dtype](len(sizes), numbers.ctypes.data)
         #: All axes but the last, as the kernels see them: a signal is a matrix.
         self.rows: int = self._library["shape_rows", dtype](self.pointer) if self.pointer else 0
 
     def __del__(self) -> None:
-        if self._library is not None and self.pointer:
+        if self.pointer:
             self._library["shape_free", self._dtype](self.pointer)
 
 
 @lru_cache(maxsize=512)
 def shape(sizes: tuple[int, ...], dtype: str) -> Shape | None:
     """The shape, or None where the kernels do not know it."""
-    if not 1 <= len(sizes) <= 3 or 0 in sizes or load()[0] is None:
+    if not 1 <= len(sizes) <= 3 or not 0 < math.prod(sizes) <= MOST:
         return None
     found = Shape(sizes, dtype)
     return found if found.pointer else None
@@ -54,15 +66,20 @@ def shape(sizes: tuple[int, ...], dtype: str) -> Shape | None:
 @lru_cache(maxsize=1024)
 def window(
     full: tuple[int, ...], sizes: tuple[int, ...], segments: tuple[Segments, ...], fold: tuple[int, ...]
-):
-    axes = np.array([full, sizes, fold], np.int64).T.copy()
+) -> tuple[NDArray[np.int64], NDArray[np.int32]] | None:
+    """(full, size, fold) by axis, and the bins of all axes behind each other; None: the kernels cannot."""
+    if not len(full) == len(sizes) == len(segments) == len(fold):
+        return None
+    if math.prod(fold) > ALIASES or max(math.prod(full), math.prod(sizes) * math.prod(fold)) > MOST:
+        return None
     bins = [
-        np.arange(n, dtype=np.int32)
-        if parts is None
-        else np.concatenate([np.arange(lo, hi, dtype=np.int32) for lo, hi in parts])
+        np.concatenate([np.arange(lo, hi, dtype=np.int32) for lo, hi in parts or ((0, n),)])
         for n, parts in zip(full, segments, strict=True)
     ]
-    return axes, np.concatenate(bins)
+    for n, each, size, aliases in zip(full, bins, sizes, fold, strict=True):
+        if len(each) != size * aliases or each.min(initial=0) < 0 or each.max(initial=0) >= n:
+            return None
+    return np.array([full, sizes, fold], np.int64).T.copy(), np.concatenate(bins)
 
 
 def real_of(dtype: np.dtype[Any]) -> str:
@@ -75,11 +92,18 @@ def parts(cost: int, workers: int) -> int:
     return min(workers, max(1, cost // ENOUGH))
 
 
-def run(call: Callable[[int, int, int], int], total: int, cost: int, workers: int) -> bool:
-    """``call(stack, first, stop)`` for parts of range(total) in threads; ``cost``: complex numbers of all."""
+def run(
+    call: Callable[[int, int, int], int], total: int, cost: int, workers: int, held: Sequence[Any]
+) -> bool:
+    """``call(stack, first, stop)`` for parts of range(total) in threads; ``cost``: complex numbers of all.
+
+    ``held``: the arrays and shapes that the call points at; they live until the last thread is done.
+    """
+    if total == 0:
+        return True
     count = min(total, parts(cost, workers))
     edges = [total * k // count for k in range(count + 1)]
-    if not all(share([partial(_with_stack, call, a, b) for a, b in itertools.pairwise(edges)])):
+    if not all(share([partial(_with_stack, call, held, a, b) for a, b in itertools.pairwise(edges)])):
         raise MemoryError("The kernels got no memory for intermediate arrays.")
     return True
 
@@ -88,26 +112,17 @@ def run(call: Callable[[int, int, int], int], total: int, cost: int, workers: in
 _stacks: deque[int] = deque()
 
 
-def _with_stack(call: Callable[[int, int, int], int], first: int, stop: int) -> int:
-    library, _ = load()
-    assert library is not None
+def _with_stack(call: Callable[[int, int, int], int], held: Sequence[Any], first: int, stop: int) -> int:
     try:
         stack = _stacks.pop()
     except IndexError:
-        stack = library.stack_new()
+        stack = library().stack_new()
         if not stack:
             return 0
     try:
         return call(stack, first, stop)
     finally:
         _stacks.append(stack)
-
-
-def forget() -> None:
-    """Give the memory that calls keep for the next ones back to the system."""
-    library, _ = load()
-    while library is not None and _stacks:
-        library.stack_free(_stacks.pop())
 
 
 def bandpass(
@@ -118,16 +133,16 @@ def bandpass(
     out: NDArray[Any],
     workers: int,
 ) -> bool:
-    """``Backend.bandpass``, or ``bandpass_modulus`` where ``out`` is real. filters: real, (K, P, n_1, …, 1)."""
-    found = _block(spectrum, filters, segments, fold)
-    if found is None:
+    """``Backend.bandpass``, or ``bandpass_modulus`` where ``out`` is real; filters: (K, P, n_1, …, 1)."""
+    block = _block(spectrum, filters, segments, fold, out)
+    if block is None:
         return False
-    dtype, head = found
-    call = load()[0]["bandpass", dtype]
+    call, head = library()["bandpass", block.dtype], block.head
     kind = RESPONSES if np.iscomplexobj(out) else MODULI
     x, y = spectrum.ctypes.data, out.ctypes.data
     pairs = spectrum.shape[0] * spectrum.shape[1] * filters.shape[1]
-    return run(lambda s, a, b: call(s, *head, x, y, kind, a, b), pairs, out.size, workers)
+    held = block, spectrum, filters, out
+    return run(lambda s, a, b: call(s, *head, x, y, kind, a, b), pairs, out.size, workers, held)
 
 
 def bandpass_vjp(
@@ -139,31 +154,48 @@ def bandpass_vjp(
     out: NDArray[Any],
     workers: int,
 ) -> bool:
-    """The gradient by the spectrum, from that by the result of :func:`bandpass`; responses are computed again."""
-    found = _block(spectrum, filters, segments, fold)
-    if found is None:
+    """The gradient by the spectrum, from that by the result of :func:`bandpass`.
+
+    Responses are computed again.
+    """
+    block = _block(spectrum, filters, segments, fold, gradient)
+    if block is None:
         return False
-    dtype, head = found
-    call = load()[0]["bandpass_vjp", dtype]
+    call, head = library()["bandpass_vjp", block.dtype], block.head
     kind = RESPONSES if np.iscomplexobj(gradient) else MODULI
     x, g, y = spectrum.ctypes.data, gradient.ctypes.data, out.ctypes.data
     rows = spectrum.shape[0] * spectrum.shape[1]
-    return run(lambda s, a, b: call(s, *head, x, g, y, kind, a, b), rows, gradient.size, workers)
+    held = block, spectrum, filters, gradient, out
+    return run(lambda s, a, b: call(s, *head, x, g, y, kind, a, b), rows, gradient.size, workers, held)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A block of wavelets as the kernels take it, and what it points at."""
+
+    dtype: str
+    head: tuple[Any, ...]
+    held: tuple[Any, ...]
 
 
 def _block(
-    spectrum: NDArray[Any], filters: NDArray[Any], segments: Sequence[Segments], fold: Sequence[int]
-) -> tuple[str, tuple[Any, ...]] | None:
+    spectrum: NDArray[Any],
+    filters: NDArray[Any],
+    segments: Sequence[Segments],
+    fold: Sequence[int],
+    responses: NDArray[Any],
+) -> _Block | None:
     dtype = real_of(spectrum.dtype)
     sizes = filters.shape[2:-1]
     known = shape(sizes, dtype)
-    if known is None:
+    found = window(spectrum.shape[2:], sizes, tuple(segments), tuple(fold))
+    wanted = spectrum.shape[0], spectrum.shape[1] * filters.shape[1], *sizes
+    if known is None or found is None or len(filters) != math.prod(fold) or responses.shape != wanted:
         return None
-    axes, bins = window(spectrum.shape[2:], sizes, tuple(segments), tuple(fold))
+    axes, bins = found
     apart = filters.strides[0] // (filters.itemsize * math.prod(sizes)) if len(filters) > 1 else 0
-    return dtype, (
-        known.pointer, len(sizes), axes.ctypes.data, bins.ctypes.data, filters.ctypes.data, filters.shape[1], apart
-    )  # fmt: skip
+    head = known.pointer, len(sizes), axes.ctypes.data, bins.ctypes.data, filters.ctypes.data
+    return _Block(dtype, (*head, filters.shape[1], apart), (known, axes, bins))
 
 
 def spectrum(x: NDArray[Any], ndim: int, out: NDArray[Any], workers: int) -> bool:
@@ -179,29 +211,29 @@ def transform(x: NDArray[Any], ndim: int, out: NDArray[Any], back: bool, workers
     if known is None:
         return False
     arrays = x.size // math.prod(sizes)
-    library, _ = load()
-    a, b = x.ctypes.data, out.ctypes.data
+    shape_, a, b, held = known.pointer, x.ctypes.data, out.ctypes.data, (known, x, out)
     if np.iscomplexobj(x):
-        call = library["transform", dtype]
-        return run(lambda s, lo, hi: call(s, known.pointer, a, b, int(back), lo, hi), arrays, x.size, workers)
-    call = library["spectrum", dtype]
+        call = library()["transform", dtype]
+        return run(lambda s, lo, hi: call(s, shape_, a, b, int(back), lo, hi), arrays, x.size, workers, held)
+    call = library()["spectrum", dtype]
     # Pairs of signals are transformed together: parts begin at even ones.
     return run(
-        lambda s, lo, hi: call(s, known.pointer, a, b, 2 * lo, min(2 * hi, arrays)),
+        lambda s, lo, hi: call(s, shape_, a, b, 2 * lo, min(2 * hi, arrays)),
         -(-arrays // 2),
         x.size // 2,
         workers,
+        held,
     )
 
 
 def lowpass(
-    x: NDArray[Any], bands: Sequence[Any], out: NDArray[Any], workers: int, adjoint: bool = False
+    x: NDArray[Any], bands: Sequence[Band], out: NDArray[Any], workers: int, adjoint: bool = False
 ) -> bool:
     """Averages along the last axes; ``adjoint``: from gradients of averages to those of what was averaged."""
     dtype = x.dtype.name
-    if load()[0] is None or not 1 <= len(bands) <= 3:
+    if not 1 <= len(bands) <= 3 or max(max(band.axis) for band in bands) > MOST:
         return False
-    call = load()[0]["lowpass_vjp" if adjoint else "lowpass", dtype]
+    call = library()["lowpass_vjp" if adjoint else "lowpass", dtype]
     axes = np.array([band.axis for band in bands], np.int64)
     starts = (ctypes.c_void_p * len(bands))(*(band.start.ctypes.data for band in bands))
     weights = (ctypes.c_void_p * len(bands))(*(band.weights.ctypes.data for band in bands))
@@ -212,6 +244,7 @@ def lowpass(
         math.prod(x.shape[: x.ndim - d]),
         size // 2,
         workers,
+        (x, out, axes, *bands),
     )
 
 
@@ -228,25 +261,25 @@ def harmonic(
     """
     sizes = filters.shape[1:-1]
     dtype = filters.dtype.name
-    library, _ = load()
     known = shape(sizes, dtype)
-    if known is None or library is None:
+    if known is None or len(filters) == 0 or spectrum.shape[-len(sizes) :] != sizes:
         return False
-    call = library["harmonic" if gradient is None else "harmonic_vjp", dtype]
+    if gradient is not None and gradient.shape != spectrum.shape:
+        return False
+    call = library()["harmonic" if gradient is None else "harmonic_vjp", dtype]
     rows = spectrum.size // math.prod(sizes)
     head = known.pointer, filters.ctypes.data, len(filters), spectrum.ctypes.data
     given = [] if gradient is None else [gradient.ctypes.data]
     y = out.ctypes.data
     cost = spectrum.size * len(filters)
-    return run(lambda s, a, b: call(s, *head, *given, y, a, b), rows, cost, workers)
+    held = known, spectrum, filters, out, gradient
+    return run(lambda s, a, b: call(s, *head, *given, y, a, b), rows, cost, workers, held)
 
 
 def along(
     x: NDArray[Any],
-    psi: NDArray[Any],
-    psi_live: NDArray[Any],
-    average: NDArray[Any] | None,
-    average_live: NDArray[Any] | None,
+    psi: Rows,
+    average: Rows | None,
     spins: Sequence[int],
     out: NDArray[Any],
     workers: int,
@@ -256,18 +289,22 @@ def along(
 
     x: (B, parts, rows, t). psi: (filters, rows), for spins both parts below each other.
     """
-    library, _ = load()
-    if library is None:
-        return False
     batch, parts, rows, samples = x.shape
-    filters = len(psi) // (2 if any(spins) else 1)
-    outputs = filters if average is None else len(average)
+    filters = len(psi.matrix) // (2 if any(spins) else 1)
+    outputs = filters if average is None else len(average.matrix)
+    if tuple(spins) not in SPINS or parts not in (1, 2) or psi.matrix.shape[1] != rows:
+        return False
+    if len(psi.live) != filters or (average is not None and average.matrix.shape[1] != filters):
+        return False
+    if (out if gradient is None else gradient).shape != (batch, len(spins) * outputs, samples):
+        return False
     sizes = np.array([parts, rows, samples, filters, any(spins), outputs, len(spins), spins[0]], np.int64)
-    tables = sizes.ctypes.data, psi.ctypes.data, psi_live.ctypes.data
-    tables += (None, None) if average is None else (average.ctypes.data, average_live.ctypes.data)
-    given = [x.ctypes.data] if gradient is None else [x.ctypes.data, gradient.ctypes.data]
-    call = library["along" if gradient is None else "along_vjp", x.dtype.name]
+    mean = None if average is None else average.addresses
+    tables = sizes.ctypes.data, *psi.addresses, *(mean or (None, None)), x.ctypes.data
+    given = [] if gradient is None else [gradient.ctypes.data]
+    call = library()["along" if gradient is None else "along_vjp", x.dtype.name]
     y = out.ctypes.data
-    tiles = batch * -(-samples // (64 if x.dtype.name == "float32" else 32))
+    tiles = batch * -(-samples // (TILE // x.itemsize))
     cost = batch * samples * filters * max(1, rows // 16)
-    return run(lambda s, a, b: call(s, *tables, *given, y, a, b), tiles, cost, workers)
+    held = x, psi, average, out, gradient, sizes
+    return run(lambda s, a, b: call(s, *tables, *given, y, a, b), tiles, cost, workers, held)

@@ -9,64 +9,36 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from groupscat.errors import BackendError
 from groupscat_native.compile import HERE, SUFFIX, variants
 
 #: Set to "0" to compute without the kernels.
 SWITCH = "GROUPSCAT_NATIVE"
 TYPES = ("float32", "float64")
+_P, _N = c_void_p, c_int64
+#: Axes of a block: its shape, how many, their numbers, bins, filters, count, stride.
+_BLOCK = [_P, c_int32, _P, _P, _P, _N, _N]
+_BANDS = [c_int32, _P, POINTER(_P), POINTER(_P)]
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "shape_new": (c_void_p, [c_int32, c_void_p]),
-    "shape_rows": (c_int64, [c_void_p]),
-    "shape_free": (None, [c_void_p]),
-    "bandpass": (
-        c_int32,
-        [c_void_p]
-        + [c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int32]
-        + [c_int64] * 2,
-    ),
-    "bandpass_vjp": (
-        c_int32,
-        [c_void_p]
-        + [c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p]
-        + [c_int32, c_int64, c_int64],
-    ),
-    "harmonic": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int64]),
-    "harmonic_vjp": (
-        c_int32,
-        [c_void_p] + [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_int64, c_int64],
-    ),
-    "spectrum": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_void_p, c_int64, c_int64]),
-    "transform": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_void_p, c_int32, c_int64, c_int64]),
-    "lowpass": (
-        c_int32,
-        [c_void_p]
-        + [c_int32, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]
-        + [c_void_p] * 2
-        + [c_int64] * 2,
-    ),
-    "tree_new": (c_void_p, [c_int32, c_void_p, c_void_p, POINTER(c_void_p)] + [c_int64] * 4),
-    "tree_free": (None, [c_void_p]),
-    "tree_node": (
-        None,
-        [c_void_p, c_int64, c_void_p, c_int64, c_int64, c_void_p, c_int32, c_void_p]
-        + [POINTER(c_void_p), POINTER(c_void_p)],
-    ),
-    "tree_edge": (
-        c_int32,
-        [c_void_p, c_int64, c_int64, c_void_p, c_int32, c_void_p, c_void_p, c_void_p, c_void_p]
-        + [c_int64, c_int64],
-    ),
-    "tree": (c_int32, [c_void_p] + [c_void_p, c_void_p, c_void_p] + [c_int64] * 4),
-    "along": (c_int32, [c_void_p] + [c_void_p] * 7 + [c_int64] * 2),
-    "along_vjp": (c_int32, [c_void_p] + [c_void_p] * 8 + [c_int64] * 2),
-    "tree_vjp": (c_int32, [c_void_p] + [c_void_p] * 4 + [c_int64] * 4),
-    "lowpass_vjp": (
-        c_int32,
-        [c_void_p]
-        + [c_int32, c_void_p, POINTER(c_void_p), POINTER(c_void_p)]
-        + [c_void_p] * 2
-        + [c_int64] * 2,
-    ),
+    "shape_new": (_P, [c_int32, _P]),
+    "shape_rows": (_N, [_P]),
+    "shape_free": (None, [_P]),
+    "bandpass": (c_int32, [_P, *_BLOCK, _P, _P, c_int32, _N, _N]),
+    "bandpass_vjp": (c_int32, [_P, *_BLOCK, _P, _P, _P, c_int32, _N, _N]),
+    "harmonic": (c_int32, [_P, _P, _P, _N, _P, _P, _N, _N]),
+    "harmonic_vjp": (c_int32, [_P, _P, _P, _N, _P, _P, _P, _N, _N]),
+    "spectrum": (c_int32, [_P, _P, _P, _P, _N, _N]),
+    "transform": (c_int32, [_P, _P, _P, _P, c_int32, _N, _N]),
+    "lowpass": (c_int32, [_P, *_BANDS, _P, _P, _N, _N]),
+    "lowpass_vjp": (c_int32, [_P, *_BANDS, _P, _P, _N, _N]),
+    "along": (c_int32, [_P] * 8 + [_N, _N]),
+    "along_vjp": (c_int32, [_P] * 9 + [_N, _N]),
+    "tree_new": (_P, [c_int32, _P, _P, POINTER(_P), _N, _N, _N, _N]),
+    "tree_free": (None, [_P]),
+    "tree_node": (None, [_P, _N, _P, _N, _N, _P, *_BANDS]),
+    "tree_edge": (c_int32, [_P, _N, _N, _P, c_int32, _P, _P, _P, _P, _N, _N]),
+    "tree": (c_int32, [_P] * 4 + [_N] * 4),
+    "tree_vjp": (c_int32, [_P] * 5 + [_N] * 4),
 }
 
 
@@ -97,11 +69,10 @@ def load() -> tuple[Library | None, str]:
     if os.environ.get(SWITCH) == "0":
         return None, f"switched off by {SWITCH}=0"
     found = [HERE / f"kernels_{name}{SUFFIX}" for name, _ in variants()]
-    there = [path for path in found if path.exists()]
-    if not there:
+    if not found[-1].exists():
         return None, "not compiled: install groupscat with a C compiler, or from a wheel of this platform"
     try:
-        base = ctypes.CDLL(str(there[-1]))
+        base = ctypes.CDLL(str(found[-1]))  # the one that every processor can run
         level = base.groupscat_level()  # how much of the list this processor can run
         for path, (name, _) in zip(found, variants(), strict=True):
             if path.exists() and _LEVELS[name] <= level:
@@ -109,6 +80,19 @@ def load() -> tuple[Library | None, str]:
     except (OSError, AttributeError) as error:
         return None, f"cannot be loaded: {error}"
     return None, "compiled for other processors"
+
+
+def library() -> Library:
+    """The library, for those who only compute where there is one.
+
+    Raises
+    ------
+    BackendError : there is none; says why.
+    """
+    found, which = load()
+    if found is None:
+        raise BackendError(f"There are no compiled kernels: {which}.")
+    return found
 
 
 _LEVELS = {"base": 0, "avx2": 1, "avx512": 2}

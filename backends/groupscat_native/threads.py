@@ -16,9 +16,16 @@ def share(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     """The results of all calls; the first is made here, the others in threads that wait for work."""
     if len(calls) == 1:
         return [calls[0]()]
-    pool = _threads()
-    waiting = [pool.submit(call) for call in calls[1:]]
-    return [calls[0](), *(future.result() for future in waiting)]
+    results = [_begin(call) for call in calls[1:]]
+    return [calls[0](), *(result() for result in results)]
+
+
+def _begin(call: Callable[[], Any]) -> Callable[[], Any]:
+    """What gives the result of a call that a thread begins now."""
+    try:
+        return _threads().submit(call).result
+    except RuntimeError:  # the interpreter ends: no thread begins any more
+        return call
 
 
 def _threads() -> ThreadPoolExecutor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from groupscat.backend.base import Array, Backend, ConstantKind, Frames, Segments
 from groupscat.plan.plan import Plan
 from groupscat_native import kernels
-from groupscat_native.bands import Band, Kept, band, live
-from groupscat_native.cascade import Cascades
+from groupscat_native.bands import Band, Kept, Rows, band, rows
+from groupscat_native.cascade import Cascade, Cascades
 
 COMPLEX = {"float32": "complex64", "float64": "complex128"}
 PRECISION = {**{name: name for name in COMPLEX}, **{z: x for x, z in COMPLEX.items()}}
@@ -28,26 +29,26 @@ class NativeVerbs(Backend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept, self._cascades = Kept(), Cascades()
+        self._kept, self._cascades = Kept(self.identity), Cascades()
 
     # ------------------------------------------------------------------- what a framework supplies
 
+    @abstractmethod
     def views(self, *xs: Array) -> list[NDArray[Any]] | None:
         """The arrays as NumPy sees them, or None where the kernels should not have them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fresh(self, shape: Sequence[int], dtype: str) -> Array:
         """An array that will be written to."""
-        raise NotImplementedError
 
-    def address(self, x: Array) -> int:
-        """Where the numbers of an array are in memory."""
-        raise NotImplementedError
+    @abstractmethod
+    def identity(self, x: Array) -> Hashable:
+        """What tells, as long as an array lives, that another one is the same and has not changed."""
 
     @property
+    @abstractmethod
     def workers(self) -> int:
         """Threads to use."""
-        raise NotImplementedError
 
     # --------------------------------------------------------------------------------- constants
 
@@ -61,11 +62,12 @@ class NativeVerbs(Backend):
 
     def fft(self, x: Array, axes: tuple[int, ...]) -> Array:
         found = self._transform(x, axes, back=False)
-        return super().fft(x, axes) if found is None else found
+        # The class behind is a whole backend.
+        return super().fft(x, axes) if found is None else found  # type: ignore[safe-super]
 
     def backward_fft(self, x: Array, axes: tuple[int, ...]) -> Array:
         found = self._transform(x, axes, back=True) if self.is_complex(x) else None
-        return super().backward_fft(x, axes) if found is None else found
+        return super().backward_fft(x, axes) if found is None else found  # type: ignore[safe-super]
 
     def _transform(self, x: Array, axes: tuple[int, ...], back: bool) -> Array | None:
         n = x.ndim
@@ -98,9 +100,10 @@ class NativeVerbs(Backend):
         seen = self._filtering(spectrum, filters)
         if seen is None:
             return None
+        x, psi = seen
         batch, channels = spectrum.shape[:2]
         out = self.fresh((batch, channels * filters.shape[1], *filters.shape[2:-1]), dtype)
-        done = kernels.bandpass(*seen, segments, fold, self._view(out), self.workers)
+        done = kernels.bandpass(x, psi, segments, fold, self._view(out), self.workers)
         return out if done else None
 
     def bandpass_adjoint(
@@ -112,10 +115,11 @@ class NativeVerbs(Backend):
         sizes: Sequence[int],
     ) -> Array:
         seen = self._filtering(y, filters)
-        if seen is not None:
+        if seen is not None and filters.shape[1]:
+            g, psi = seen
             out = self.fresh((y.shape[0], y.shape[1] // filters.shape[1], *sizes), self.dtype(y))
             view = self._view(out)
-            if kernels.bandpass_vjp(view, seen[1], segments, fold, seen[0], view, self.workers):
+            if kernels.bandpass_vjp(view, psi, segments, fold, g, view, self.workers):
                 return out
         return super().bandpass_adjoint(y, filters, segments, fold, sizes)
 
@@ -130,23 +134,25 @@ class NativeVerbs(Backend):
         seen = self._filtering(spectrum, filters)
         given = self._seen(gradient)
         if seen is not None and given is not None and given[0].dtype == seen[1].dtype:
+            x, psi = seen
             out = self.fresh(spectrum.shape, self.dtype(spectrum))
-            if kernels.bandpass_vjp(*seen, segments, fold, given[0], self._view(out), self.workers):
+            if kernels.bandpass_vjp(x, psi, segments, fold, given[0], self._view(out), self.workers):
                 return out
         return super().bandpass_modulus_gradient(spectrum, filters, segments, fold, gradient)
 
     def harmonic_modulus(self, spectrum: Array, filters: Array) -> Array:
         seen = self._seen(spectrum, filters)
-        if seen is not None and self.dtype(spectrum) == COMPLEX[self.dtype(filters)]:
+        if seen is not None and self.dtype(spectrum) == COMPLEX.get(self.dtype(filters)):
+            x, psi = seen
             out = self.fresh(spectrum.shape, self.dtype(filters))
-            if kernels.harmonic(*seen, self._view(out), self.workers):
+            if kernels.harmonic(x, psi, self._view(out), self.workers):
                 return out
         return super().harmonic_modulus(spectrum, filters)
 
     def harmonic_modulus_gradient(self, spectrum: Array, filters: Array, gradient: Array) -> Array:
         dtype = self.dtype(filters)
         seen = self._seen(spectrum, filters, gradient)
-        if seen is not None and self.dtype(spectrum) == COMPLEX[dtype] and self.dtype(gradient) == dtype:
+        if seen is not None and self.dtype(spectrum) == COMPLEX.get(dtype) and self.dtype(gradient) == dtype:
             x, psi, g = seen
             out = self.fresh(spectrum.shape, self.dtype(spectrum))
             if kernels.harmonic(x, psi, self._view(out), self.workers, g):
@@ -159,10 +165,11 @@ class NativeVerbs(Backend):
         self, x: Array, matrices: Sequence[Array], frames: Sequence[Frames | None], counts: Sequence[int]
     ) -> Array:
         d = len(counts)
-        bands = self._averages(x, matrices, frames, x.shape[-d:], counts)
-        if bands is not None:
+        found = self._averages(x, matrices, frames, x.shape[-d:], counts)
+        if found is not None:
+            seen, bands = found
             out = self.fresh((*x.shape[:-d], *counts), self.dtype(x))
-            if kernels.lowpass(self._seen(x)[0], bands, self._view(out), self.workers):
+            if kernels.lowpass(seen, bands, self._view(out), self.workers):
                 return out
         return super().lowpass_subsample(x, matrices, frames, counts)
 
@@ -174,10 +181,11 @@ class NativeVerbs(Backend):
         sizes: Sequence[int],
     ) -> Array:
         d = len(sizes)
-        bands = self._averages(y, matrices, frames, sizes, y.shape[-d:])
-        if bands is not None:
+        found = self._averages(y, matrices, frames, sizes, y.shape[-d:])
+        if found is not None:
+            seen, bands = found
             out = self.fresh((*y.shape[:-d], *sizes), self.dtype(y))
-            if kernels.lowpass(self._seen(y)[0], bands, self._view(out), self.workers, adjoint=True):
+            if kernels.lowpass(seen, bands, self._view(out), self.workers, adjoint=True):
                 return out
         return super().lowpass_adjoint(y, matrices, frames, sizes)
 
@@ -188,16 +196,16 @@ class NativeVerbs(Backend):
         frames: Sequence[Frames | None],
         sizes: Sequence[int],
         counts: Sequence[int],
-    ) -> list[Band] | None:
+    ) -> tuple[NDArray[Any], list[Band]] | None:
         dtype = self.dtype(x)
         if dtype not in COMPLEX or len(counts) > 3 or any(self.dtype(m) != dtype for m in matrices):
             return None
         seen = self._seen(x, *matrices)
-        if seen is None:
+        if seen is None or not all(matrix.size for matrix in seen[1:]):
             return None
-        return [
-            self._kept.of(band, matrix, frame, n, count)
-            for matrix, frame, n, count in zip(seen[1:], frames, sizes, counts, strict=True)
+        return seen[0], [
+            self._kept.of(band, matrix, view, frame, n, count)
+            for matrix, view, frame, n, count in zip(matrices, seen[1:], frames, sizes, counts, strict=True)
         ]
 
     # --------------------------------------------------------------------------------- along rows
@@ -216,46 +224,44 @@ class NativeVerbs(Backend):
         given = [a for a in (x, psi, average, gradient) if a is not None]
         dtype = self.dtype(x)
         seen = self._seen(*given) if all(self.dtype(a) == dtype for a in given) and dtype in COMPLEX else None
-        if seen is None:
+        if seen is None or not all(a.size for a in given[1:]):
             return None
         x_, psi_, *rest = seen
-        average_ = None if average is None else rest.pop(0)
-        filters = len(psi_) // (2 if any(spins) else 1)
-        if gradient is None:
-            outputs = filters if average_ is None else len(average_)
-            out = self.fresh((len(x_), len(spins) * outputs, x_.shape[-1]), dtype)
-        else:
-            out = self.fresh(x_.shape, dtype)
-        psi_live = self._kept.of(live, psi_, len(psi_) // filters)
-        average_live = None if average_ is None else self._kept.of(live, average_, 1)
-        done = kernels.along(
-            x_, psi_, psi_live, average_, average_live, spins, self._view(out), self.workers, *rest
-        )
-        return out if done else None
+        found: Rows = self._kept.of(rows, psi, psi_, 2 if any(spins) else 1)
+        mean: Rows | None = None if average is None else self._kept.of(rows, average, rest.pop(0))
+        outputs = len(found.live if mean is None else mean.live)
+        shape = x_.shape if gradient is not None else (len(x_), len(spins) * outputs, x_.shape[-1])
+        out = self.fresh(shape, dtype)
+        return out if kernels.along(x_, found, mean, spins, self._view(out), self.workers, *rest) else None
 
     # ------------------------------------------------------------------------------- whole plans
 
     def cascade(self, plan: Plan, arrays: Mapping[str, Array]) -> tuple[Array, ...] | None:
         x = arrays[plan.inputs[0]]
-        dtype = self.dtype(x)
-        seen = self._seen(x) if dtype in COMPLEX else None
-        found = None if seen is None else self._cascades.of(plan, arrays, dtype, self)
-        if found is None:
+        found, seen = self._cascade(plan, arrays), self._seen(x)
+        if found is None or seen is None:
             return None
-        out = self.fresh((x.shape[0], *found.shape), dtype)
+        out = self.fresh((x.shape[0], *found.shape), self.dtype(x))
         found(seen[0], self._view(out), self.workers)
         return (out,)
 
     def cascade_gradient(self, plan: Plan, arrays: Mapping[str, Array], gradient: Array) -> Array | None:
         x = arrays[plan.inputs[0]]
-        dtype = self.dtype(x)
-        seen = self._seen(x, gradient) if dtype in COMPLEX and self.dtype(gradient) == dtype else None
-        found = None if seen is None else self._cascades.of(plan, arrays, dtype, self)
-        if found is None:
+        found = self._cascade(plan, arrays) if self.dtype(gradient) == self.dtype(x) else None
+        seen = None if found is None else self._seen(x, gradient)
+        if found is None or seen is None or seen[1].shape != (len(x), *found.shape):
             return None
-        out = self.fresh(x.shape, dtype)
-        found.gradient(*seen, self._view(out), self.workers)
+        out = self.fresh(x.shape, self.dtype(x))
+        found.gradient(seen[0], seen[1], self._view(out), self.workers)
         return out
+
+    def _cascade(self, plan: Plan, arrays: Mapping[str, Array]) -> Cascade | None:
+        x = arrays[plan.inputs[0]]
+        dtype = self.dtype(x)
+        if dtype not in COMPLEX or self.views(x) is None:
+            return None
+        found = self._cascades.of(plan, arrays, dtype, self)
+        return found if found is not None and tuple(x.shape[1:]) == tuple(found.given) else None
 
     # ------------------------------------------------------------------------------------ details
 
@@ -280,5 +286,5 @@ class NativeVerbs(Backend):
             return None
         z, psi = found
         inner = [psi.itemsize * math.prod(psi.shape[k + 1 :]) for k in range(1, psi.ndim)]
-        together = list(psi.strides[1:-1]) == inner[:-1]
+        together = list(psi.strides[1:-1]) == inner[:-1] and psi.strides[0] % max(1, inner[0]) == 0
         return [np.ascontiguousarray(z), psi if together else np.ascontiguousarray(psi)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ class NativeTorchBackend(NativeVerbs, TorchBackend):
     """
 
     def views(self, *xs: Tensor) -> list[NDArray[Any]] | None:
-        if torch.compiler.is_compiling() or forward_ad._current_level >= 0:
+        if torch.compiler.is_compiling() or torch.jit.is_tracing() or forward_ad._current_level >= 0:
             return None
         if _get_current_dispatch_mode() is not None or not all(map(_plain, xs)):
             return None
@@ -40,8 +40,12 @@ class NativeTorchBackend(NativeVerbs, TorchBackend):
     def fresh(self, shape: Sequence[int], dtype: str) -> Tensor:
         return torch.empty(tuple(shape), dtype=DTYPES[dtype], device="cpu")
 
-    def address(self, x: Tensor) -> int:
-        return x.data_ptr()
+    def identity(self, x: Tensor) -> Hashable:
+        if not _plain(x):
+            return None
+        learned = x.requires_grad and torch.is_grad_enabled()
+        # What was made in inference mode has no version; it cannot be learned either.
+        return x.data_ptr(), x.stride(), x.is_neg(), learned, None if x.is_inference() else x._version
 
     @property
     def workers(self) -> int:

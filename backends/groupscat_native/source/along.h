@@ -2,7 +2,7 @@
  * samples of all rows at a time, so that nothing but x and the result is ever in memory.
  * Source: Andén, Lostanlen & Mallat 2019, section III. */
 
-#define TILE (8 * LANES) /* samples at a time */
+#define TILE (256 / (int64_t)sizeof(real)) /* samples at a time: as the callers count them */
 
 /* Matrices and where their rows are not zero: (first, behind) for each. */
 typedef struct {
