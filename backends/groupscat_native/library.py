@@ -55,6 +55,8 @@ class Library:
                 function.restype, function.argtypes = result, arguments
                 self._functions[name, dtype] = function
 
+        #: How much of the list of libraries this processor can run.
+        self.level = int(library.groupscat_level())
         self.stack_new, self.stack_free = library.groupscat_stack_new, library.groupscat_stack_free
         self.stack_new.restype, self.stack_free.argtypes = c_void_p, [c_void_p]
         self.stack_free.restype = None
@@ -72,10 +74,9 @@ def load() -> tuple[Library | None, str]:
     if not found[-1].exists():
         return None, "not compiled: install groupscat with a C compiler, or from a wheel of this platform"
     try:
-        base = ctypes.CDLL(str(found[-1]))  # the one that every processor can run
-        level = base.groupscat_level()  # how much of the list this processor can run
+        level = Library(found[-1]).level  # every processor can run the last one
         for path, (name, _) in zip(found, variants(), strict=True):
-            if path.exists() and _LEVELS[name] <= level:
+            if path.exists() and LEVELS[name] <= level:
                 return Library(path), name
     except (OSError, AttributeError) as error:
         return None, f"cannot be loaded: {error}"
@@ -95,4 +96,4 @@ def library() -> Library:
     return found
 
 
-_LEVELS = {"base": 0, "avx2": 1, "avx512": 2}
+LEVELS = {"base": 0, "avx2": 1, "avx512": 2}
