@@ -115,6 +115,24 @@ def test_transforms_of_any_size(dtype: str, sizes: list[int], batch: int, worker
     close(out, np.fft.fftn(x.astype(float), axes=trailing(len(sizes))), dtype)
 
 
+@precision
+@pytest.mark.parametrize("sizes", [(64,), (37,), (7, 3), (8, 6), (1, 5), (3, 5, 7)], ids=str)
+def test_no_signal_spoils_its_neighbour(sizes: tuple[int, ...], dtype: str) -> None:
+    """Though two real rows are transformed as one complex one: neither by NaN nor by rounding."""
+    quiet = noise((1, 1, *sizes), dtype)
+    wanted = np.fft.fftn(quiet.astype(float), axes=trailing(len(sizes)))
+    for loud in (np.full_like(quiet, np.nan), 1e9 * quiet[..., ::-1]):
+        x = np.concatenate([loud, quiet, loud, quiet, quiet])
+        out = empty(x.shape, COMPLEX[dtype])
+        assert kernels.transform(x, len(sizes), out, False, 1)
+        for k in (1, 3, 4):
+            close(out[k : k + 1], wanted, dtype)
+    channels = noise((2, 3, *sizes), dtype)
+    out = empty(channels.shape, COMPLEX[dtype])
+    assert kernels.transform(channels, len(sizes), out, False, 2)
+    close(out, np.fft.fftn(channels.astype(float), axes=trailing(len(sizes))), dtype)
+
+
 @pytest.mark.parametrize(
     "sizes", [(67,), (4, 134), (71, 3, 2), (2, 2, 2, 2), (0,), (1 << 17, 1 << 15)], ids=str
 )

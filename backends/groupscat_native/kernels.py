@@ -198,11 +198,6 @@ def _block(
     return _Block(dtype, (*head, filters.shape[1], apart), (known, axes, bins))
 
 
-def spectrum(x: NDArray[Any], ndim: int, out: NDArray[Any], workers: int) -> bool:
-    """The Fourier transform of real or complex x over its last axes."""
-    return transform(x, ndim, out, False, workers)
-
-
 def transform(x: NDArray[Any], ndim: int, out: NDArray[Any], back: bool, workers: int) -> bool:
     """A Fourier transform over the last axes, not normalised; of real x only forward."""
     sizes = x.shape[x.ndim - ndim :]
@@ -216,14 +211,12 @@ def transform(x: NDArray[Any], ndim: int, out: NDArray[Any], back: bool, workers
         call = library()["transform", dtype]
         return run(lambda s, lo, hi: call(s, shape_, a, b, int(back), lo, hi), arrays, x.size, workers, held)
     call = library()["spectrum", dtype]
-    # Pairs of signals are transformed together: parts begin at even ones.
-    return run(
-        lambda s, lo, hi: call(s, shape_, a, b, 2 * lo, min(2 * hi, arrays)),
-        -(-arrays // 2),
-        x.size // 2,
-        workers,
-        held,
-    )
+    if ndim > 1:
+        return run(lambda s, lo, hi: call(s, shape_, a, b, 0, lo, hi), arrays, x.size // 2, workers, held)
+    # Channels of one signal are transformed in pairs.
+    together = x.shape[-2] if x.ndim > 1 else 1
+    pairs = arrays // max(1, together) * -(-together // 2)
+    return run(lambda s, lo, hi: call(s, shape_, a, b, together, lo, hi), pairs, x.size // 2, workers, held)
 
 
 def lowpass(

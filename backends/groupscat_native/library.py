@@ -27,7 +27,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bandpass_vjp": (c_int32, [_P, *_BLOCK, _P, _P, _P, c_int32, _N, _N]),
     "harmonic": (c_int32, [_P, _P, _P, _N, _P, _P, _N, _N]),
     "harmonic_vjp": (c_int32, [_P, _P, _P, _N, _P, _P, _P, _N, _N]),
-    "spectrum": (c_int32, [_P, _P, _P, _P, _N, _N]),
+    "spectrum": (c_int32, [_P, _P, _P, _P, _N, _N, _N]),
     "transform": (c_int32, [_P, _P, _P, _P, c_int32, _N, _N]),
     "lowpass": (c_int32, [_P, *_BANDS, _P, _P, _N, _N]),
     "lowpass_vjp": (c_int32, [_P, *_BANDS, _P, _P, _N, _N]),

@@ -13,20 +13,22 @@ static inline int64_t NAME(opposite)(const Shape *s, int64_t row)
 }
 
 /* `some` real arrays to half spectra in a buffer, n/2 + 1 bins of the last axis: two rows are transformed as one
- * complex row, and only half of the columns. */
+ * complex row, and only half of the columns. Rows of two arrays never meet: NaN of one, or the rounding of its large
+ * numbers, would spoil the other. */
 static void NAME(half_spectra)(const Shape *s, real *in, int64_t some, Work *w)
 {
-    const int64_t n = s->last, half = n / 2 + 1, rows = some * s->rows;
+    const int64_t n = s->last, half = n / 2 + 1, each = (s->rows + 1) / 2, pairs = some * each;
     const vec h = all((real)0.5);
-    for (int64_t r = 0; r < rows; r += 2 * LANES) {
+    for (int64_t r = 0; r < pairs; r += LANES) {
         real *a[LANES], *b[LANES], *ar[LANES], *ai[LANES], *br[LANES], *bi[LANES];
+        const int64_t count = pairs - r < LANES ? pairs - r : LANES;
         for (int v = 0; v < LANES; v++) {
-            const int64_t i = r + 2 * v < rows ? r + 2 * v : r, j = i + 1 < rows ? i + 1 : i;
-            const int64_t p = i % s->rows * w->wide + i / s->rows * half, q = j % s->rows * w->wide + j / s->rows * half;
-            a[v] = in + i * n, b[v] = in + j * n;
+            const int64_t pair = v < count ? r + v : r, array = pair / each;
+            const int64_t i = pair % each * 2, j = i + 1 < s->rows ? i + 1 : i;
+            const int64_t p = i * w->wide + array * half, q = j * w->wide + array * half;
+            a[v] = in + (array * s->rows + i) * n, b[v] = in + (array * s->rows + j) * n;
             ar[v] = w->re + p, ai[v] = w->im + p, br[v] = w->re + q, bi[v] = w->im + q;
         }
-        const int64_t left = (rows - r + 1) / 2, count = left < LANES ? left : LANES;
         NAME(gather)(a, n, w->x, 2);
         NAME(gather)(b, n, w->x + 1, 2);
         const vec *z = NAME(fft)(s->fft[s->ndim - 1], w->x, w->y);
@@ -127,19 +129,20 @@ static void NAME(two_spectra)(const Shape *s, real *in, int64_t i, int64_t j, Wo
     }
 }
 
-/* Real signals first … stop−1. */
-static int NAME(spectrum_signals)(const Shape *s, real *in, real *out, int64_t first, int64_t stop)
+/* The pairs first … stop−1 of real signals, of which `together` belong together: others are never a pair. */
+static int NAME(spectrum_signals)(const Shape *s, real *in, real *out, int64_t together, int64_t first, int64_t stop)
 {
-    const int64_t n = s->rows * s->last, plane = n + LANES;
+    const int64_t n = s->rows * s->last, plane = n + LANES, each = (together + 1) / 2;
     const Mark before = mark();
     Work w;
     real *p = NAME(work)(s, s->last, 1, &w) ? take(4 * plane * sizeof(real)) : 0;
-    for (int64_t i = first; p && i < stop; i += 2) {
+    for (int64_t pair = first; p && pair < stop; pair++) {
+        const int64_t i = pair / each * together + pair % each * 2, j = pair % each * 2 + 1 < together ? i + 1 : i;
         real *to[4] = {p, p + plane, p + 2 * plane, p + 3 * plane};
-        NAME(two_spectra)(s, in, i, i + 1 < stop ? i + 1 : i, &w, to);
+        NAME(two_spectra)(s, in, i, j, &w, to);
         NAME(planes)(out + 2 * i * n, to[0], to[1], n, 1);
-        if (i + 1 < stop)
-            NAME(planes)(out + 2 * (i + 1) * n, to[2], to[3], n, 1);
+        if (j > i)
+            NAME(planes)(out + 2 * j * n, to[2], to[3], n, 1);
     }
     give_back(before);
     return p != 0;

@@ -35,10 +35,13 @@ EXPORT int32_t EXPORTED(bandpass_vjp)(Stack *memory, const Shape *s, int32_t ndi
     return NAME(bandpass_vjp)(&b, spectra, grad, out, result, first, stop);
 }
 
-EXPORT int32_t EXPORTED(spectrum)(Stack *memory, const Shape *s, real *in, real *out, int64_t first, int64_t stop)
+/* Real arrays first … stop−1; of signals, pairs of them. */
+EXPORT int32_t EXPORTED(spectrum)(Stack *memory, const Shape *s, real *in, real *out, int64_t together, int64_t first,
+                                  int64_t stop)
 {
     stack = memory;
-    return (s->signal ? NAME(spectrum_signals) : NAME(spectrum_planes))(s, in, out, first, stop);
+    return s->signal ? NAME(spectrum_signals)(s, in, out, together, first, stop)
+                     : NAME(spectrum_planes)(s, in, out, first, stop);
 }
 
 EXPORT int32_t EXPORTED(transform)(Stack *memory, const Shape *s, real *in, real *out, int32_t back, int64_t first, int64_t stop)
