@@ -424,6 +424,9 @@ def test_without_a_fault_the_contract_holds() -> None:
 
 def test_every_primitive_and_composite_has_a_mutation() -> None:
     methods = {name for name, value in vars(Backend).items() if callable(value) and not name.startswith("_")}
-    # Where to work and how much at a time are policies: no number depends on them.
-    assert methods - {"scope", "chunk"} == {mutation.method for mutation in MUTATIONS}
+    # Where to work, how, and how much at a time are policies: no number depends on them.
+    policies = {"scope", "chunk", "exact", "replayed"}
+    # What these give is compared with the operations that they stand for: tests/test_native_operators.py.
+    shortcuts = {"cascade", "cascade_gradient", "along", "along_gradient"}
+    assert methods - policies - shortcuts == {mutation.method for mutation in MUTATIONS}
     assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS) >= 80
