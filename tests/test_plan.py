@@ -199,7 +199,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_paths() -> None:
     assert many.plan.peak_floats - few.plan.peak_floats <= 5 * (outputs[1] - outputs[0])
 
 
-def test_peak_floats_is_what_the_executor_holds() -> None:
+def test_peak_floats_is_what_the_executor_holds(plain_backends: None) -> None:
     S = gs.Scattering2D(J=2, shape=(64, 64), L=4)
     x = noise((1, 64, 64))
     S(x)
@@ -213,7 +213,9 @@ def test_peak_floats_is_what_the_executor_holds() -> None:
     assert S.plan.peak_floats * 0.5 < measured < S.plan.peak_floats * 3
 
 
-def test_memory_is_bounded_by_the_chunk_not_by_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_by_the_chunk_not_by_the_batch(
+    plain_backends: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gs.get_backend("numpy"), "chunk_bytes", 1 << 20)
     S = gs.Scattering2D(J=2, shape=(32, 32), L=4, max_order=2, T="global")
     peaks = []

@@ -34,7 +34,7 @@ class Tree:
 
 def tree(plan: Plan) -> Tree | None:
     """The tree of a plan of real scattering with local or global averages; None of any other plan."""
-    if len(plan.inputs) != 1 or len(plan.outputs) != 1 or plan.parameters or plan.state:
+    if len(plan.inputs) != 1 or len(plan.outputs) != 1 or plan.parameters or plan.state or not plan.ops:
         return None
     if any(
         register.is_complex for name, register in plan.registers if name in (*plan.inputs, plan.outputs[0][0])
