@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from groupscat.backend.base import Frames
 from groupscat.testing.tolerances import assert_close
-from groupscat_native import kernels, library
+from groupscat_native import kernels, library, shapes
 from groupscat_native.bands import band, rows
 from groupscat_native.compile import HERE, SUFFIX, variants
 
@@ -52,9 +52,9 @@ def which(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     found = library.Library(HERE / f"kernels_{request.param}{SUFFIX}")
     monkeypatch.setattr(library, "load", lambda: (found, request.param))
     monkeypatch.setattr(kernels, "ENOUGH", 1)
-    kernels.shape.cache_clear()
+    shapes.shape.cache_clear()
     yield request.param
-    kernels.shape.cache_clear()
+    shapes.shape.cache_clear()
 
 
 precision = pytest.mark.parametrize("dtype", TOLERANCE)
@@ -137,7 +137,7 @@ def test_no_signal_spoils_its_neighbour(sizes: tuple[int, ...], dtype: str) -> N
     "sizes", [(67,), (4, 134), (71, 3, 2), (2, 2, 2, 2), (0,), (1 << 17, 1 << 15)], ids=str
 )
 def test_shapes_that_are_left_to_others(sizes: tuple[int, ...]) -> None:
-    assert kernels.shape(sizes, "float32") is None
+    assert shapes.shape(sizes, "float32") is None
 
 
 # -------------------------------------------------------------------------------------------- wavelets
@@ -208,7 +208,7 @@ def test_wavelets_and_their_gradients(sizes: tuple[int, ...], whole: bool, dtype
 
 def test_windows_that_are_left_to_others() -> None:
     """What would be read beyond an array's end is refused, not read."""
-    assert kernels.window((8,), (4,), (None,), (2,)) is not None
+    assert shapes.window((8,), (4,), (None,), (2,)) is not None
     for wrong in [
         ((8,), (4,), (None,), (1,)),
         ((8,), (4,), (((6, 10),),), (1,)),
@@ -217,10 +217,32 @@ def test_windows_that_are_left_to_others() -> None:
         ((1 << 14,), (2,), (None,), (1 << 13,)),
         ((1 << 16, 1 << 16), (1 << 16, 1 << 16), (None, None), (1, 1)),
     ]:
-        assert kernels.window(*wrong) is None
+        assert shapes.window(*wrong) is None
     x, psi = noise((1, 1, 8), "complex64"), noise((2, 3, 4, 1), "float32")
     assert not kernels.bandpass(x, psi, (None,), (2,), empty((1, 2, 4), "float32"), 1)
     assert not kernels.bandpass(x, psi[:1], (None,), (2,), empty((1, 3, 4), "float32"), 1)
+
+
+def test_arrays_that_are_left_to_others() -> None:
+    """Of another type or shape, or not contiguous: kernels write wherever they are told to."""
+    x, z = noise((2, 8), "float32"), noise((2, 8), "complex64")
+    for array, out in [
+        (x, empty((2, 8), "float32")),
+        (x, empty((1, 8), "complex64")),
+        (x, empty((2, 16), "complex64")[:, ::2]),
+        (z[::-1], empty((2, 8), "complex64")),
+        (z, empty((2, 8), "complex128")),
+    ]:
+        assert not kernels.transform(array, 1, out, False, 1)
+    mean = [band(np.full((1, 8), 1 / 8, "float32"), None, 8, 1)]
+    for array, out in [(x, empty((2, 2), "float32")), (x, empty((2, 1), "float64")), (x[:, :4], x[:, :1])]:
+        assert not kernels.lowpass(array, mean, out, 1)
+    gradient, psi = noise((1, 3, 4), "float32"), noise((2, 3, 4, 1), "float32")
+    for out in (empty((1, 1, 8), "float32"), empty((1, 1, 4), "complex64")):
+        assert not kernels.bandpass_vjp(noise((1, 1, 8), "complex64"), psi, (None,), (2,), gradient, out, 1)
+    m = noise((2, 8, 2), "float32")
+    assert not kernels.harmonic(z[:, None], m, empty((2, 1, 8), "float64"), 1)
+    assert not kernels.harmonic(z[:, None], m, empty((2, 1, 8), "float32"), 1, x[:, None])
 
 
 @precision

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import groupscat as gs
 from groupscat.backend import registry
 from groupscat.backend.numpy import NumPyBackend
 from groupscat.testing.tolerances import assert_close
-from groupscat_native import bands, cascade, kernels, library, verbs
+from groupscat_native import bands, cascade, kernels, library, shapes, verbs
 
 if library.load()[0] is None:
     pytest.skip(f"no compiled kernels: {library.load()[1]}", allow_module_level=True)
@@ -158,7 +159,8 @@ def test_many_threads_at_once(switch: Any, monkeypatch: Any) -> None:
     """Caches hold one entry here: what a call points at must live as long as the call."""
     monkeypatch.setattr(kernels, "ENOUGH", 1000)
     for name in ("shape", "window"):
-        tight = kernels.lru_cache(maxsize=1)(getattr(kernels, name).__wrapped__)
+        tight = lru_cache(maxsize=1)(getattr(shapes, name).__wrapped__)
+        monkeypatch.setattr(shapes, name, tight)
         monkeypatch.setattr(kernels, name, tight)
     monkeypatch.setattr(bands, "REMEMBERED", 1)
     switch("numpy", native())
@@ -290,7 +292,7 @@ def scaled_filters(patch: Any) -> None:
 
 FAULTS: dict[str, tuple[str, Callable[[Any], None]]] = {
     "filters scaled by 1e-6": ("2-D", scaled_filters),
-    "bins shifted by one": ("2-D", spoilt(kernels, "window", shifted_bins)),
+    "bins shifted by one": ("2-D", spoilt(shapes, "window", shifted_bins)),
     "live rows begin too late": ("2-D", spoilt(cascade, "live_rows", cut(0))),
     "live rows end too early": ("2-D", spoilt(cascade, "live_rows", cut(1))),
     "averages begin a sample late": ("2-D", spoilt(cascade, "band", late)),

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from groupscat.plan.ops import Bandpass
 from groupscat.plan.plan import Plan
-from groupscat_native import kernels
+from groupscat_native import kernels, shapes
 from groupscat_native.bands import NEGLIGIBLE, band, live
 from groupscat_native.library import library
+from groupscat_native.shapes import Shape
 from groupscat_native.tree import Node, Tree, tree
 
 Constants = Mapping[str, NDArray[Any]]
@@ -52,8 +53,8 @@ class Cascade:
         #: Shapes of a signal and of its coefficients.
         self.given = plan.register[plan.inputs[0]].space.shape
         self.shape = plan.register[plan.outputs[0][0]].space.shape
-        shapes = [each for node in found.nodes if (each := kernels.shape(node.sizes, dtype)) is not None]
-        if len(shapes) < len(found.nodes):
+        forms = [each for node in found.nodes if (each := shapes.shape(node.sizes, dtype)) is not None]
+        if len(forms) < len(found.nodes):
             return
         sizes, padded = self.given[1:], found.nodes[0].sizes
         index: list[NDArray[Any] | None] = [None] * len(sizes)
@@ -67,11 +68,11 @@ class Cascade:
         if not self.pointer:
             raise MemoryError("No memory for the tree of a plan.")
         first = 0
-        for at, (node, shape) in enumerate(zip(found.nodes, shapes, strict=True)):
+        for at, (node, shape) in enumerate(zip(found.nodes, forms, strict=True)):
             self.cost += 2 * node.count * math.prod(node.sizes)
             self._node(at, node, shape, first, constants)
             for op, child in node.edges:
-                if not self._edge(first, child, op, node, shapes[child], constants):
+                if not self._edge(first, child, op, node, forms[child], constants):
                     return
                 first += 1
         self.complete = True
@@ -80,34 +81,43 @@ class Cascade:
         if self.pointer:
             self._library["tree_free", self._dtype](self.pointer)
 
-    def __call__(self, x: NDArray[Any], out: NDArray[Any], workers: int) -> None:
-        """x: (B, 1, *sizes), out: (B, *self.shape), contiguous."""
+    def __call__(self, x: NDArray[Any], out: NDArray[Any], workers: int) -> bool:
+        """x: (B, *self.given), out: (B, *self.shape), contiguous; whether that is so."""
         call, batch = self._library["tree", self._dtype], len(x)
+        if not self._fit(batch, x, out):
+            return False
         t, a, b, held = self.pointer, x.ctypes.data, out.ctypes.data, (self, x, out)
         cost = self.cost * batch
         if batch >= 2 * workers:
-            kernels.run(lambda s, lo, hi: call(s, t, a, b, lo, hi, 0, 1), batch, cost, workers, held)
-        else:  # each thread takes some of the first wavelets
-            parts = kernels.parts(cost, workers)
-            kernels.run(lambda s, lo, hi: call(s, t, a, b, 0, batch, lo, parts), parts, cost, parts, held)
+            return kernels.run(lambda s, lo, hi: call(s, t, a, b, lo, hi, 0, 1), batch, cost, workers, held)
+        parts = kernels.parts(cost, workers)  # each thread takes some of the first wavelets
+        return kernels.run(lambda s, lo, _: call(s, t, a, b, 0, batch, lo, parts), parts, cost, parts, held)
 
-    def gradient(self, x: NDArray[Any], gradient: NDArray[Any], out: NDArray[Any], workers: int) -> None:
-        """The gradient by x, to ``out``, from that by the coefficients; all contiguous."""
+    def _fit(self, batch: int, x: NDArray[Any], coefficients: NDArray[Any]) -> bool:
+        given, made = (batch, *self.given), (batch, *self.shape)
+        return shapes.fits(x, given, self._dtype) and shapes.fits(coefficients, made, self._dtype)
+
+    def gradient(self, x: NDArray[Any], gradient: NDArray[Any], out: NDArray[Any], workers: int) -> bool:
+        """The gradient by x, to ``out``, from that by the coefficients; all contiguous, or False."""
         call, batch = self._library["tree_vjp", self._dtype], len(x)
+        if not self._fit(batch, x, gradient) or not shapes.fits(out, x.shape, self._dtype):
+            return False
         t, a, g, b = self.pointer, x.ctypes.data, gradient.ctypes.data, out.ctypes.data
         cost = 3 * self.cost * batch
         if batch >= 2 * workers:
             held: tuple[Any, ...] = self, x, gradient, out
-            kernels.run(lambda s, lo, hi: call(s, t, a, g, b, lo, hi, 0, 1), batch, cost, workers, held)
-            return
+            return kernels.run(
+                lambda s, lo, hi: call(s, t, a, g, b, lo, hi, 0, 1), batch, cost, workers, held
+            )
         parts = kernels.parts(cost, workers)
         sums = [out, *(np.empty_like(out) for _ in range(parts - 1))]
         to, held = [each.ctypes.data for each in sums], (self, x, gradient, *sums)
         kernels.run(lambda s, lo, _: call(s, t, a, g, to[lo], 0, batch, lo, parts), parts, cost, parts, held)
         for other in sums[1:]:
             out += other
+        return True
 
-    def _node(self, at: int, node: Node, shape: kernels.Shape, first: int, constants: Constants) -> None:
+    def _node(self, at: int, node: Node, shape: Shape, first: int, constants: Constants) -> None:
         assert node.average is not None
         op, rows = node.average
         bands = [
@@ -122,14 +132,14 @@ class Cascade:
         self._kept.append(shape)
 
     def _edge(
-        self, at: int, child: int, op: Bandpass, node: Node, shape: kernels.Shape, constants: Constants
+        self, at: int, child: int, op: Bandpass, node: Node, shape: Shape, constants: Constants
     ) -> bool:
         filters = constants[op.srcs[1]]
         whole = filters.shape[1]
         if op.part is not None:
             filters = filters[:, slice(*op.part)]
         sizes = filters.shape[2:-1]
-        found = kernels.window(node.sizes, sizes, tuple(op.segments), tuple(op.fold))
+        found = shapes.window(node.sizes, sizes, tuple(op.segments), tuple(op.fold))
         if found is None or len(filters) != math.prod(op.fold):
             return False
         axes, bins = found

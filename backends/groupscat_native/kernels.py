@@ -13,7 +13,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from groupscat.backend.base import Segments
 from groupscat_native.bands import Band, Rows
 from groupscat_native.library import library
+from groupscat_native.shapes import COMPLEX, MOST, fits, real_of, shape, window
 from groupscat_native.threads import share
 
 MODULI, RESPONSES = 0, 1
@@ -33,58 +34,6 @@ ENOUGH = 1 << 15
 TILE = 256
 #: What :func:`along` knows: real filters, wavelets of one direction, or of both.
 SPINS = ((0,), (1,), (-1,), (1, -1), (-1, 1))
-#: Samples of an array: more do not fit the 32 bits of an index.
-MOST = 2**31 - 1
-#: Aliases in one sample: as many as ``ALIASES`` in the source of the kernels.
-ALIASES = 4096
-
-
-class Shape:
-    """How arrays of some shape are transformed; freed with its last user."""
-
-    def __init__(self, sizes: tuple[int, ...], dtype: str) -> None:
-        self._library, self._dtype = library(), dtype
-        numbers = np.array(sizes, np.int64)  # has a name: it must outlive the call
-        self.pointer = self._library["shape_new", dtype](len(sizes), numbers.ctypes.data)
-        #: All axes but the last, as the kernels see them: a signal is a matrix.
-        self.rows: int = self._library["shape_rows", dtype](self.pointer) if self.pointer else 0
-
-    def __del__(self) -> None:
-        if self.pointer:
-            self._library["shape_free", self._dtype](self.pointer)
-
-
-@lru_cache(maxsize=512)
-def shape(sizes: tuple[int, ...], dtype: str) -> Shape | None:
-    """The shape, or None where the kernels do not know it."""
-    if not 1 <= len(sizes) <= 3 or not 0 < math.prod(sizes) <= MOST:
-        return None
-    found = Shape(sizes, dtype)
-    return found if found.pointer else None
-
-
-@lru_cache(maxsize=1024)
-def window(
-    full: tuple[int, ...], sizes: tuple[int, ...], segments: tuple[Segments, ...], fold: tuple[int, ...]
-) -> tuple[NDArray[np.int64], NDArray[np.int32]] | None:
-    """(full, size, fold) by axis, and the bins of all axes behind each other; None: the kernels cannot."""
-    if not len(full) == len(sizes) == len(segments) == len(fold):
-        return None
-    if math.prod(fold) > ALIASES or max(math.prod(full), math.prod(sizes) * math.prod(fold)) > MOST:
-        return None
-    bins = [
-        np.concatenate([np.arange(lo, hi, dtype=np.int32) for lo, hi in parts or ((0, n),)])
-        for n, parts in zip(full, segments, strict=True)
-    ]
-    for n, each, size, aliases in zip(full, bins, sizes, fold, strict=True):
-        if len(each) != size * aliases or each.min(initial=0) < 0 or each.max(initial=0) >= n:
-            return None
-    return np.array([full, sizes, fold], np.int64).T.copy(), np.concatenate(bins)
-
-
-def real_of(dtype: np.dtype[Any]) -> str:
-    """The type of the parts."""
-    return {"complex64": "float32", "complex128": "float64"}.get(dtype.name, dtype.name)
 
 
 def parts(cost: int, workers: int) -> int:
@@ -159,7 +108,7 @@ def bandpass_vjp(
     Responses are computed again.
     """
     block = _block(spectrum, filters, segments, fold, gradient)
-    if block is None:
+    if block is None or not fits(out, spectrum.shape, COMPLEX[block.dtype]):
         return False
     call, head = library()["bandpass_vjp", block.dtype], block.head
     kind = RESPONSES if np.iscomplexobj(gradient) else MODULI
@@ -190,7 +139,10 @@ def _block(
     known = shape(sizes, dtype)
     found = window(spectrum.shape[2:], sizes, tuple(segments), tuple(fold))
     wanted = spectrum.shape[0], spectrum.shape[1] * filters.shape[1], *sizes
-    if known is None or found is None or len(filters) != math.prod(fold) or responses.shape != wanted:
+    if known is None or found is None or len(filters) != math.prod(fold) or filters.dtype != dtype:
+        return None
+    kind = COMPLEX[dtype] if np.iscomplexobj(responses) else dtype
+    if not fits(spectrum, spectrum.shape, COMPLEX[dtype]) or not fits(responses, wanted, kind):
         return None
     axes, bins = found
     apart = filters.strides[0] // (filters.itemsize * math.prod(sizes)) if len(filters) > 1 else 0
@@ -203,7 +155,9 @@ def transform(x: NDArray[Any], ndim: int, out: NDArray[Any], back: bool, workers
     sizes = x.shape[x.ndim - ndim :]
     dtype = real_of(x.dtype)
     known = shape(sizes, dtype)
-    if known is None:
+    if known is None or not fits(x, x.shape, x.dtype.name) or not fits(out, x.shape, COMPLEX[dtype]):
+        return False
+    if back and not np.iscomplexobj(x):
         return False
     arrays = x.size // math.prod(sizes)
     shape_, a, b, held = known.pointer, x.ctypes.data, out.ctypes.data, (known, x, out)
@@ -225,6 +179,14 @@ def lowpass(
     """Averages along the last axes; ``adjoint``: from gradients of averages to those of what was averaged."""
     dtype = x.dtype.name
     if not 1 <= len(bands) <= 3 or max(max(band.axis) for band in bands) > MOST:
+        return False
+    lead, whole = x.shape[: x.ndim - len(bands)], tuple(band.axis[0] for band in bands)
+    given, made = (*lead, *whole), (*lead, *(band.axis[1] for band in bands))
+    if adjoint:
+        given, made = made, given
+    if not (
+        fits(x, given, dtype) and fits(out, made, dtype) and all(b.weights.dtype == dtype for b in bands)
+    ):
         return False
     call = library()["lowpass_vjp" if adjoint else "lowpass", dtype]
     axes = np.array([band.axis for band in bands], np.int64)
@@ -257,7 +219,12 @@ def harmonic(
     known = shape(sizes, dtype)
     if known is None or len(filters) == 0 or spectrum.shape[-len(sizes) :] != sizes:
         return False
-    if gradient is not None and gradient.shape != spectrum.shape:
+    made = dtype if gradient is None else COMPLEX[dtype]
+    if not fits(spectrum, spectrum.shape, COMPLEX[dtype]) or not fits(
+        filters, (len(filters), *sizes, 2), dtype
+    ):
+        return False
+    if not fits(gradient, spectrum.shape, dtype) or not fits(out, spectrum.shape, made):
         return False
     call = library()["harmonic" if gradient is None else "harmonic_vjp", dtype]
     rows = spectrum.size // math.prod(sizes)
@@ -289,7 +256,12 @@ def along(
         return False
     if len(psi.live) != filters or (average is not None and average.matrix.shape[1] != filters):
         return False
-    if (out if gradient is None else gradient).shape != (batch, len(spins) * outputs, samples):
+    dtype, coefficients = x.dtype.name, (batch, len(spins) * outputs, samples)
+    if not fits(x, x.shape, dtype) or not fits(gradient, coefficients, dtype):
+        return False
+    if not fits(out, coefficients if gradient is None else x.shape, dtype):
+        return False
+    if any(not fits(m.matrix, m.matrix.shape, dtype) for m in (psi, average) if m is not None):
         return False
     sizes = np.array([parts, rows, samples, filters, any(spins), outputs, len(spins), spins[0]], np.int64)
     mean = None if average is None else average.addresses

@@ -15,8 +15,8 @@ from groupscat.plan.plan import Plan
 from groupscat_native import kernels
 from groupscat_native.bands import Band, Kept, Rows, band, rows
 from groupscat_native.cascade import Cascade, Cascades
+from groupscat_native.shapes import COMPLEX
 
-COMPLEX = {"float32": "complex64", "float64": "complex128"}
 PRECISION = {**{name: name for name in COMPLEX}, **{z: x for x, z in COMPLEX.items()}}
 
 
@@ -242,26 +242,23 @@ class NativeVerbs(Backend):
         if found is None or seen is None:
             return None
         out = self.fresh((x.shape[0], *found.shape), self.dtype(x))
-        found(seen[0], self._view(out), self.workers)
-        return (out,)
+        return (out,) if found(seen[0], self._view(out), self.workers) else None
 
     def cascade_gradient(self, plan: Plan, arrays: Mapping[str, Array], gradient: Array) -> Array | None:
         x = arrays[plan.inputs[0]]
         found = self._cascade(plan, arrays) if self.dtype(gradient) == self.dtype(x) else None
         seen = None if found is None else self._seen(x, gradient)
-        if found is None or seen is None or seen[1].shape != (len(x), *found.shape):
+        if found is None or seen is None:
             return None
         out = self.fresh(x.shape, self.dtype(x))
-        found.gradient(seen[0], seen[1], self._view(out), self.workers)
-        return out
+        return out if found.gradient(seen[0], seen[1], self._view(out), self.workers) else None
 
     def _cascade(self, plan: Plan, arrays: Mapping[str, Array]) -> Cascade | None:
         x = arrays[plan.inputs[0]]
         dtype = self.dtype(x)
         if dtype not in COMPLEX or self.views(x) is None:
             return None
-        found = self._cascades.of(plan, arrays, dtype, self)
-        return found if found is not None and tuple(x.shape[1:]) == tuple(found.given) else None
+        return self._cascades.of(plan, arrays, dtype, self)
 
     # ------------------------------------------------------------------------------------ details
 
