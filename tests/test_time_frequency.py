@@ -106,6 +106,7 @@ def test_order_of_the_coefficients_is_kymatios() -> None:
 # ------------------------------------------------------------------------------------ planted faults
 
 
+@pytest.mark.usefixtures("plain_backends")
 def test_planted_faults_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     spun, step, reached = along.spun, RowAxis.step, along.reached
     faults = {
