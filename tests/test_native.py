@@ -369,3 +369,15 @@ def test_rows_that_are_left_to_others() -> None:
     assert not kernels.along(x, psi, None, (0,), empty((1, 5, 5), "float32"), 1)
     assert not kernels.along(x[:, :, :6], psi, None, (0,), empty((1, 4, 5), "float32"), 1)
     assert not kernels.along(x, psi, rows(noise((2, 3), "float32")), (0,), empty((1, 2, 5), "float32"), 1)
+
+
+def test_memory_that_is_given_back_is_taken_anew() -> None:
+    x = np.random.default_rng(0).standard_normal((3, 8, 8))
+    spectra = [np.empty(x.shape, np.complex128) for _ in range(2)]
+    kernels.forget()
+    assert not kernels._stacks
+    for out in spectra:
+        assert kernels.transform(x, 2, out, False, 1)
+        assert kernels._stacks
+        kernels.forget()
+    np.testing.assert_array_equal(*spectra)

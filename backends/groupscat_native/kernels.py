@@ -74,6 +74,15 @@ def _with_stack(call: Callable[[int, int, int], int], held: Sequence[Any], first
         _stacks.append(stack)
 
 
+def forget() -> None:
+    """Give the memory that calls keep for the next ones back to the system.
+
+    >>> forget()
+    """
+    while _stacks:
+        library().stack_free(_stacks.pop())
+
+
 def bandpass(
     spectrum: NDArray[Any],
     filters: NDArray[Any],
