@@ -27,7 +27,7 @@ from groupscat_native.threads import share
 
 MODULI, RESPONSES = 0, 1
 #: Complex numbers transformed below which threads cost more than they give.
-ENOUGH = 1 << 15
+ENOUGH = 1 << 17
 
 
 #: Bytes of a tile of samples: as many as ``TILE`` in the source of :func:`along`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -13,8 +14,12 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from groupscat.backend.base import Backend
 from groupscat_native.backend import with_kernels
-from groupscat_native.verbs import NativeVerbs
+from groupscat_native.shapes import COMPLEX
+from groupscat_native.verbs import PRECISION, NativeVerbs
 from groupscat_torch.backend import DTYPES, TorchBackend
+
+#: Bytes up to which arrays are copied by one thread.
+COPIED = 1 << 24
 
 
 def torch_backend() -> Backend:
@@ -50,6 +55,50 @@ class NativeTorchBackend(NativeVerbs, TorchBackend):
     @property
     def workers(self) -> int:
         return torch.get_num_threads()
+
+    # Torch's threads go on spinning after an operation, on cores where those of the kernels would compute.
+    # What is only copied between kernels is therefore copied without them.
+
+    def concat(self, xs: Sequence[Tensor], axis: int) -> Tensor:
+        seen = self._copied(*xs)
+        if seen is None or len({x.dtype for x in xs}) > 1:
+            return super().concat(xs, axis)
+        shape = list(xs[0].shape)
+        shape[axis] = sum(x.shape[axis] for x in xs)
+        out = self.fresh(shape, self.dtype(xs[0]))
+        np.concatenate(seen, axis, out=out.numpy())
+        return out
+
+    def take(self, x: Tensor, index: Tensor, axis: int) -> Tensor:
+        seen = self._copied(x)
+        at = None if seen is None else self.views(index)
+        if seen is None or at is None:
+            return super().take(x, index, axis)
+        return torch.from_numpy(np.take(seen[0], at[0], axis))
+
+    def accumulate(self, total: Tensor, x: Tensor) -> Tensor:
+        seen = self._copied(total, x)
+        if seen is None or total.dtype is not x.dtype:
+            return super().accumulate(total, x)
+        a, b = seen
+        np.add(a, b, out=a)
+        return total
+
+    def complex(self, re: Tensor, im: Tensor) -> Tensor:
+        seen = self._copied(re, im)
+        if seen is None or re.dtype is not im.dtype or re.shape != im.shape or re.is_complex():
+            return super().complex(re, im)
+        out = self.fresh(re.shape, COMPLEX[self.dtype(re)])
+        view = out.numpy()
+        view.real, view.imag = seen
+        return out
+
+    def _copied(self, *xs: Tensor) -> list[NDArray[Any]] | None:
+        """Views of arrays that the kernels know and that are not so large that copying pays for threads."""
+        if any(self.dtype(x) not in PRECISION for x in xs):
+            return None
+        found = self.views(*xs)
+        return None if found is None or sum(x.nbytes for x in found) > COPIED else found
 
 
 def _plain(x: Tensor) -> bool:
