@@ -194,7 +194,7 @@ def test_forward_derivative(case: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_compiled_whole(case: str) -> None:
-    torch.compiler.reset()  # Torch counts compilations of one method for all modules, and stops at some number
+    torch.compiler.reset()  # Torch counts compilations of one method for all modules, and stops
     module = build(case).double()
     x = signal(module)
     compiled = torch.compile(module, fullgraph=True, backend="aot_eager")
