@@ -25,6 +25,7 @@ from benchmarks import (  # noqa: E402
     speed,
     tables,
     times,
+    where,
 )
 from benchmarks import measured as measured_  # noqa: E402
 from benchmarks.cases import AGREEMENT, CASES, Case  # noqa: E402
@@ -60,7 +61,7 @@ def measured(mode: str = FORWARD, threads: int = 2, **more) -> Measured:
 
 
 @pytest.mark.parametrize(
-    "module", [program, contestants, expectations, measured_, records, report, scale, tables]
+    "module", [program, contestants, expectations, measured_, records, report, scale, tables, where]
 )
 def test_examples(module):
     found = doctest.testmod(module)

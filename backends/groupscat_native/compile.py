@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
-#: The best first: name of the library, flags, what the processor must have (as the library asks it).
+#: The best first: name of the library, flags.
 X86 = (
     ("avx512", ["-march=x86-64-v4", "-mprefer-vector-width=256", "-DGS_BYTES=32"]),
     ("avx2", ["-march=x86-64-v3", "-DGS_BYTES=32"]),

@@ -28,8 +28,6 @@ from groupscat_native.threads import share
 MODULI, RESPONSES = 0, 1
 #: Complex numbers transformed below which threads cost more than they give.
 ENOUGH = 1 << 17
-
-
 #: Bytes of a tile of samples: as many as ``TILE`` in the source of :func:`along`.
 TILE = 256
 #: What :func:`along` knows: real filters, wavelets of one direction, or of both.

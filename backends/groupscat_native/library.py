@@ -15,6 +15,8 @@ from groupscat_native.compile import HERE, SUFFIX, variants
 #: Set to "0" to compute without the kernels.
 SWITCH = "GROUPSCAT_NATIVE"
 TYPES = ("float32", "float64")
+#: What a processor must have for a library, as ``groupscat_level`` counts it.
+LEVELS = {"base": 0, "avx2": 1, "avx512": 2}
 _P, _N = c_void_p, c_int64
 #: Axes of a block: its shape, how many, their numbers, bins, filters, count, stride.
 _BLOCK = [_P, c_int32, _P, _P, _P, _N, _N]
@@ -94,6 +96,3 @@ def library() -> Library:
     if found is None:
         raise BackendError(f"There are no compiled kernels: {which}.")
     return found
-
-
-LEVELS = {"base": 0, "avx2": 1, "avx512": 2}

@@ -275,6 +275,7 @@ class TorchBackend(Recomputing, Backend):
             product = kernels.multiply_fold(spectrum, filters, segments, fold)
             return self.backward_fft(product, tuple(range(-len(fold), 0)))
         total: Tensor | None = None
+        filters = filters.expand(*filters.shape[:-1], 2).contiguous()  # where compiled kernels keep them once
         for block, psi in zip(self.blocks(self.window(spectrum, segments), fold), filters, strict=True):
             if block.shape[-1] < SHORT:
                 block = block.contiguous()

@@ -123,6 +123,40 @@ static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, r
     return enough;
 }
 
+static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectra, real *const *planes, int64_t g,
+                             int64_t path, real *grad, real *du, int64_t part, int64_t parts);
+
+/* What follows from the spectra of `some` arrays of a node: coefficients or, where `du` is given, the gradients by the
+ * arrays, added to du, from those of the coefficients. */
+static int NAME(follow)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *coefficients, real *du,
+                        int64_t part, int64_t parts)
+{
+    const Shape *s = node->shape;
+    const Mark before = mark();
+    Work w;
+    const int64_t total = s->rows * s->last, width = s->signal ? s->last : s->last / 2 + 1, plane = total + LANES;
+    real *p = NAME(work)(s, width, s->signal ? 1 : some, &w) ? take((s->signal ? 4 * plane : 1) * sizeof(real)) : 0;
+    int enough = p != 0;
+    for (int64_t a = 0; enough && a < some;) {
+        real *to[4] = {p, p + plane, p + 2 * plane, p + 3 * plane};
+        int64_t count = some - a;
+        if (s->signal) {
+            count = count < 2 ? count : 2;
+            NAME(two_spectra)(s, u, a, a + count - 1, &w, to);
+        } else {
+            count = count < w.most ? count : w.most;
+            NAME(half_spectra)(s, u + a * total, count, &w);
+        }
+        for (int64_t g = 0; enough && g < count; g++, a++) {
+            real *const *planes = s->signal ? to + 2 * g : 0;
+            enough = du ? NAME(descend_vjp)(t, node, &w, planes, g, path + a, coefficients, du + a * total, part, parts)
+                        : NAME(descend)(t, node, &w, planes, g, path + a, coefficients, part, parts);
+        }
+    }
+    give_back(before);
+    return enough;
+}
+
 /* Average arrays path … path+some−1 of a node, and go on. */
 static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *out, int64_t part, int64_t parts)
 {
@@ -133,27 +167,7 @@ static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, i
             enough = NAME(lowpass)(node->ndim, node->bands, u + g * total, out + node->rows[path + g] * t->outputs, 0, 1);
     if (!enough || !node->blocks)
         return enough;
-    const Shape *s = node->shape;
-    const Mark before = mark();
-    Work w;
-    const int64_t width = s->signal ? s->last : s->last / 2 + 1, plane = total + LANES;
-    real *p = NAME(work)(s, width, s->signal ? 1 : some, &w) ? take((s->signal ? 4 * plane : 1) * sizeof(real)) : 0;
-    enough = p != 0;
-    for (int64_t a = 0; enough && a < some;) {
-        if (s->signal) {
-            real *to[4] = {p, p + plane, p + 2 * plane, p + 3 * plane};
-            NAME(two_spectra)(s, u, a, a + 1 < some ? a + 1 : a, &w, to);
-            for (int64_t k = 0; enough && k < 2 && a < some; k++, a++)
-                enough = NAME(descend)(t, node, 0, to + 2 * k, 0, path + a, out, part, parts);
-            continue;
-        }
-        const int64_t count = some - a < w.most ? some - a : w.most;
-        NAME(half_spectra)(s, u + a * total, count, &w);
-        for (int64_t g = 0; enough && g < count; g++, a++)
-            enough = NAME(descend)(t, node, &w, 0, g, path + a, out, part, parts);
-    }
-    give_back(before);
-    return enough;
+    return NAME(follow)(t, node, u, some, path, out, 0, part, parts);
 }
 
 /* Signals first … stop−1; of the wavelets that filter the signals themselves the share `part` of `parts`. */
@@ -340,26 +354,7 @@ static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, int64_t som
     }
     if (!enough || !node->blocks)
         return enough;
-    const Mark before = mark();
-    Work w;
-    const int64_t width = s->signal ? s->last : s->last / 2 + 1, plane = total + LANES;
-    real *p = NAME(work)(s, width, s->signal ? 1 : some, &w) ? take((s->signal ? 4 * plane : 1) * sizeof(real)) : 0;
-    enough = p != 0;
-    for (int64_t a = 0; enough && a < some;) {
-        if (s->signal) {
-            real *to[4] = {p, p + plane, p + 2 * plane, p + 3 * plane};
-            NAME(two_spectra)(s, u, a, a + 1 < some ? a + 1 : a, &w, to);
-            for (int64_t k = 0; enough && k < 2 && a < some; k++, a++)
-                enough = NAME(descend_vjp)(t, node, 0, to + 2 * k, 0, path + a, grad, du + a * total, part, parts);
-            continue;
-        }
-        const int64_t count = some - a < w.most ? some - a : w.most;
-        NAME(half_spectra)(s, u + a * total, count, &w);
-        for (int64_t g = 0; enough && g < count; g++, a++)
-            enough = NAME(descend_vjp)(t, node, &w, 0, g, path + a, grad, du + a * total, part, parts);
-    }
-    give_back(before);
-    return enough;
+    return NAME(follow)(t, node, u, some, path, grad, du, part, parts);
 }
 
 /* Gradients of signals first … stop−1, from those of the coefficients; the share `part` of `parts` of them. */
