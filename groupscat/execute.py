@@ -145,7 +145,10 @@ def _gradients(
     execute = runner(backward, backend)
     x = arrays[plan.inputs[0]]
     with backend.exact(x):
-        if size is None:
+        at_once = backend.cascade(backward, arrays)
+        if at_once is not None:
+            found = [at_once]
+        elif size is None:
             found = [execute(arrays)]
         else:
             execute = backend.replayed(execute, backward, backward.inputs, nbytes)

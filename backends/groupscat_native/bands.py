@@ -91,6 +91,16 @@ def live(size: NDArray[Any], least: Any) -> NDArray[np.int32]:
     return np.ascontiguousarray(np.stack([lo, hi], -1), np.int32)
 
 
+def live_rows(filters: NDArray[Any], rows: int) -> NDArray[np.int32]:
+    """The first row that matters and the one behind, by filter and alias; filters: (K, P, n_1, …, 1).
+
+    A filter is left out of the rows where it is below a fraction of the precision.
+    """
+    size = np.abs(filters).reshape(*filters.shape[:2], rows, -1).max(-1)
+    least = NEGLIGIBLE * np.finfo(filters.dtype).eps * size.max((0, 2), keepdims=True)
+    return np.ascontiguousarray(live(size, least).transpose(1, 0, 2))
+
+
 #: How many matrices :class:`Kept` remembers; it keeps their memory too.
 REMEMBERED = 1024
 

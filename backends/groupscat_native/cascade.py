@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
-import weakref
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +12,11 @@ from numpy.typing import NDArray
 from groupscat.plan.ops import Bandpass
 from groupscat.plan.plan import Plan
 from groupscat_native import kernels, shapes
-from groupscat_native.bands import NEGLIGIBLE, band, live
+from groupscat_native.bands import band, live_rows
 from groupscat_native.library import library
+from groupscat_native.pointers import Pointers
 from groupscat_native.shapes import Shape
-from groupscat_native.tree import Node, Tree, tree
+from groupscat_native.tree import Node, Tree
 
 Constants = Mapping[str, NDArray[Any]]
 
@@ -48,7 +47,8 @@ class Cascade:
 
     def __init__(self, plan: Plan, found: Tree, constants: Constants, dtype: str) -> None:
         self._library, self._dtype = library(), dtype
-        self._kept: list[Any] = [constants]
+        self._pointers = Pointers()
+        self._pointers.keep(constants)
         self.pointer, self.complete, self.cost = None, False, 0
         #: Shapes of a signal and of its coefficients.
         self.given = plan.register[plan.inputs[0]].space.shape
@@ -61,7 +61,7 @@ class Cascade:
         if found.pad is not None:
             index = [np.ascontiguousarray(constants[name], np.int32) for name in found.pad.srcs[1:]]
         self.pointer = self._library["tree_new", dtype](
-            len(sizes), self._numbers(sizes), self._numbers(padded), self._pointers(index),
+            len(sizes), self._pointers.numbers(sizes), self._pointers.numbers(padded), self._pointers.list(index),
             math.prod(self.shape[1:]), self.shape[0], len(found.nodes),
             sum(len(node.edges) for node in found.nodes),
         )  # fmt: skip
@@ -81,8 +81,9 @@ class Cascade:
         if self.pointer:
             self._library["tree_free", self._dtype](self.pointer)
 
-    def __call__(self, x: NDArray[Any], out: NDArray[Any], workers: int) -> bool:
+    def __call__(self, given: Sequence[NDArray[Any]], made: Sequence[NDArray[Any]], workers: int) -> bool:
         """x: (B, *self.given), out: (B, *self.shape), contiguous; whether that is so."""
+        (x,), (out,) = given, made
         call, batch = self._library["tree", self._dtype], len(x)
         if not self._fit(batch, x, out):
             return False
@@ -125,11 +126,10 @@ class Cascade:
             for name, frames, n, count in zip(op.srcs[1:], op.frames, node.sizes, op.counts, strict=True)
         ]
         self._library["tree_node", self._dtype](
-            self.pointer, at, shape.pointer, first, len(node.edges), self._data(rows), len(bands),
-            self._data(np.array([b.axis for b in bands], np.int64)),
-            self._pointers([b.start for b in bands]), self._pointers([b.weights for b in bands]),
+            self.pointer, at, shape.pointer, first, len(node.edges), self._pointers.data(rows),
+            *self._pointers.bands(bands),
         )  # fmt: skip
-        self._kept.append(shape)
+        self._pointers.keep(shape)
 
     def _edge(
         self, at: int, child: int, op: Bandpass, node: Node, shape: Shape, constants: Constants
@@ -144,68 +144,9 @@ class Cascade:
             return False
         axes, bins = found
         enough = self._library["tree_edge", self._dtype](
-            self.pointer, at, child, shape.pointer, len(sizes), self._data(axes), self._data(bins),
-            self._data(live_rows(filters, shape.rows)), filters.ctypes.data, filters.shape[1], whole,
+            self.pointer, at, child, shape.pointer, len(sizes), self._pointers.data(axes), self._pointers.data(bins),
+            self._pointers.data(live_rows(filters, shape.rows)), filters.ctypes.data, filters.shape[1], whole,
         )  # fmt: skip
         if not enough:
             raise MemoryError("No memory for the tables of a plan.")
         return True
-
-    def _data(self, x: NDArray[Any]) -> int:
-        self._kept.append(x)
-        return int(x.ctypes.data)
-
-    def _numbers(self, values: Sequence[int]) -> int:
-        return self._data(np.array(values, np.int64))
-
-    def _pointers(self, arrays: Sequence[NDArray[Any] | None]) -> Any:
-        self._kept.append(arrays)
-        return (ctypes.c_void_p * len(arrays))(*(None if a is None else a.ctypes.data for a in arrays))
-
-
-def live_rows(filters: NDArray[Any], rows: int) -> NDArray[np.int32]:
-    """The first row that matters and the one behind, by filter and alias; filters: (K, P, n_1, …, 1).
-
-    A filter is left out of the rows where it is below a fraction of the precision.
-    """
-    size = np.abs(filters).reshape(*filters.shape[:2], rows, -1).max(-1)
-    least = NEGLIGIBLE * np.finfo(filters.dtype).eps * size.max((0, 2), keepdims=True)
-    return np.ascontiguousarray(live(size, least).transpose(1, 0, 2))
-
-
-class Arrays(Protocol):
-    """What tells about the arrays of a framework."""
-
-    def views(self, *xs: Any) -> list[NDArray[Any]] | None: ...
-
-    def identity(self, x: Any) -> Hashable: ...
-
-
-class Cascades:
-    """The cascades of plans, one of each, its constants and type, as long as the plan lives."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Any, tuple[Any, list[Hashable], list[Any], Cascade | None]] = {}
-
-    def of(self, plan: Plan, arrays: Mapping[str, Any], dtype: str, xp: Arrays) -> Cascade | None:
-        """The cascade, or None of plans that are no tree, and where somebody learns the constants."""
-        key = id(plan), dtype
-        names = [name for name, _ in plan.constants]
-        constants = [arrays[name] for name in names]
-        identities = [xp.identity(each) for each in constants]
-        kept = self._kept.get(key)
-        if kept is not None and kept[0]() is plan and kept[1] == identities:
-            return kept[3]
-        found, made = tree(plan), None
-        if found is not None:
-            views = xp.views(*constants)
-            if views is None:
-                return None
-            dense = dict(zip(names, map(np.ascontiguousarray, views), strict=True))
-            if known(plan, found, dense, dtype):
-                made = Cascade(plan, found, dense, dtype)
-                made = made if made.complete else None
-        # The constants are kept too: nobody else has their memory, by which they are known.
-        alive = weakref.ref(plan, lambda _: self._kept.pop(key, None))
-        self._kept[key] = alive, identities, constants, made
-        return made

@@ -35,6 +35,15 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "lowpass_vjp": (c_int32, [_P, *_BANDS, _P, _P, _N, _N]),
     "along": (c_int32, [_P] * 8 + [_N, _N]),
     "along_vjp": (c_int32, [_P] * 9 + [_N, _N]),
+    "program_new": (_P, [_N, _N, _N, _P]),
+    "program_free": (None, [_P]),
+    "program_step": (None, [_P, _N, c_int32, _N, _N, _P, _P, _P, _P]),
+    "program_block": (c_int32, [_P, _N, _P, c_int32, _P, _P, _P, _P, _N, _N, _N, _N]),
+    "program_bands": (None, [_P, _N, *_BANDS]),
+    "program_along": (None, [_P, _N] + [_P] * 5 + [_N]),
+    "program_padding": (None, [_P, _N, c_int32, _P, _P, POINTER(_P)]),
+    "program": (c_int32, [_P, _P, POINTER(_P), _N, _N]),
+    "program_shared": (c_int32, [_P, _P, _P, POINTER(_P), _N, c_int32]),
     "tree_new": (_P, [c_int32, _P, _P, POINTER(_P), _N, _N, _N, _N]),
     "tree_free": (None, [_P]),
     "tree_node": (None, [_P, _N, _P, _N, _N, _P, *_BANDS]),
@@ -62,6 +71,8 @@ class Library:
         self.stack_new, self.stack_free = library.groupscat_stack_new, library.groupscat_stack_free
         self.stack_new.restype, self.stack_free.argtypes = c_void_p, [c_void_p]
         self.stack_free.restype = None
+        self.team_start, self.team_bytes = library.groupscat_team_start, int(library.groupscat_team_bytes())
+        self.team_start.restype, self.team_start.argtypes = None, [c_void_p]
 
     def __getitem__(self, key: tuple[str, str]) -> Any:
         return self._functions[key]

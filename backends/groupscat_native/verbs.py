@@ -14,7 +14,8 @@ from groupscat.backend.base import Array, Backend, ConstantKind, Frames, Segment
 from groupscat.plan.plan import Plan
 from groupscat_native import kernels
 from groupscat_native.bands import Band, Kept, Rows, band, rows
-from groupscat_native.cascade import Cascade, Cascades
+from groupscat_native.cascade import Cascade
+from groupscat_native.plans import Whole, Wholes
 from groupscat_native.shapes import COMPLEX
 
 PRECISION = {**{name: name for name in COMPLEX}, **{z: x for x, z in COMPLEX.items()}}
@@ -29,7 +30,7 @@ class NativeVerbs(Backend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept, self._cascades = Kept(self.identity), Cascades()
+        self._kept, self._wholes = Kept(self.identity), Wholes()
 
     # ------------------------------------------------------------------- what a framework supplies
 
@@ -44,6 +45,10 @@ class NativeVerbs(Backend):
     @abstractmethod
     def identity(self, x: Array) -> Hashable:
         """What tells, as long as an array lives, that another one is the same and has not changed."""
+
+    @abstractmethod
+    def versions(self, xs: Sequence[Array]) -> Hashable:
+        """What changes when somebody writes to one of some arrays; None where this cannot be told at once."""
 
     @property
     @abstractmethod
@@ -237,28 +242,29 @@ class NativeVerbs(Backend):
     # ------------------------------------------------------------------------------- whole plans
 
     def cascade(self, plan: Plan, arrays: Mapping[str, Array]) -> tuple[Array, ...] | None:
-        x = arrays[plan.inputs[0]]
-        found, seen = self._cascade(plan, arrays), self._seen(x)
+        given = [arrays[name] for name in plan.inputs]
+        dtype = self.dtype(given[0])
+        found, seen = self._whole(plan, arrays, dtype), self._seen(*given)
         if found is None or seen is None:
             return None
-        out = self.fresh((x.shape[0], *found.shape), self.dtype(x))
-        return (out,) if found(seen[0], self._view(out), self.workers) else None
+        made = [plan.register[name] for name, _ in plan.outputs]
+        batch = given[0].shape[0]
+        out = [self.fresh((batch, *r.space.shape), COMPLEX[dtype] if r.is_complex else dtype) for r in made]
+        return tuple(out) if found(seen, [self._view(y) for y in out], self.workers) else None
 
     def cascade_gradient(self, plan: Plan, arrays: Mapping[str, Array], gradient: Array) -> Array | None:
         x = arrays[plan.inputs[0]]
-        found = self._cascade(plan, arrays) if self.dtype(gradient) == self.dtype(x) else None
-        seen = None if found is None else self._seen(x, gradient)
-        if found is None or seen is None:
+        found = self._whole(plan, arrays, self.dtype(x)) if self.dtype(gradient) == self.dtype(x) else None
+        seen = self._seen(x, gradient) if isinstance(found, Cascade) else None
+        if seen is None or not isinstance(found, Cascade):
             return None
         out = self.fresh(x.shape, self.dtype(x))
         return out if found.gradient(seen[0], seen[1], self._view(out), self.workers) else None
 
-    def _cascade(self, plan: Plan, arrays: Mapping[str, Array]) -> Cascade | None:
-        x = arrays[plan.inputs[0]]
-        dtype = self.dtype(x)
-        if dtype not in COMPLEX or self.views(x) is None:
+    def _whole(self, plan: Plan, arrays: Mapping[str, Array], dtype: str) -> Whole | None:
+        if dtype not in COMPLEX or self.views(arrays[plan.inputs[0]]) is None:
             return None
-        return self._cascades.of(plan, arrays, dtype, self)
+        return self._wholes.of(plan, arrays, dtype, self)
 
     # ------------------------------------------------------------------------------------ details
 

@@ -52,6 +52,11 @@ class NativeTorchBackend(NativeVerbs, TorchBackend):
         # What was made in inference mode has no version; it cannot be learned either.
         return x.data_ptr(), x.stride(), x.is_neg(), learned, None if x.is_inference() else x._version
 
+    def versions(self, xs: Sequence[Tensor]) -> Hashable:
+        if torch.is_inference_mode_enabled() or any(x.requires_grad or x.is_inference() for x in xs):
+            return None
+        return tuple(x._version for x in xs)
+
     @property
     def workers(self) -> int:
         return torch.get_num_threads()

@@ -13,6 +13,7 @@ typedef struct {
     const real *average;           /* (outputs, filters), or NULL: outputs are the moduli */
     const int32_t *average_live;
     int64_t outputs, spins, spin;     /* how many spins, the first one; 0: the filters are real */
+    int64_t add;                      /* whether a gradient is added to what is there */
 } NAME(Along);
 #define Along NAME(Along)
 
@@ -146,7 +147,10 @@ static int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real
     for (int64_t i = first; mean && i < stop; i++) {
         const int64_t t = i % tiles * TILE, array = i / tiles, size = p->parts * p->rows;
         NAME(tile_in)(x + array * size * p->samples, size, p->samples, t, in);
-        memset(dx, 0, size * TILE * sizeof(real));
+        if (p->add)
+            NAME(tile_in)(out + array * size * p->samples, size, p->samples, t, dx);
+        else
+            memset(dx, 0, size * TILE * sizeof(real));
         for (int64_t s = 0; s < spins; s++) {
             const real *from = grad + (array * spins + s) * p->outputs * p->samples;
             real *to = g + s * p->filters * TILE;

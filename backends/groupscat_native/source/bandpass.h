@@ -12,6 +12,8 @@ typedef struct {
     const real *filters;            /* filter p, alias k at (k·stride + p)·total */
     int64_t count, stride, total;      /* filters; filters from alias to alias; samples of the result */
     int64_t window, blocks;            /* positions of the window, aliases in all */
+    int64_t apart;                     /* how far imaginary parts of responses are behind real ones; 0: side by side */
+    int64_t add;                       /* whether gradients are added to what is there */
 } NAME(Block);
 #define Block NAME(Block)
 
@@ -44,7 +46,7 @@ static inline int64_t NAME(window_row)(const Block *b, int64_t m, int64_t outer,
     return at;
 }
 
-/* The part of a spectrum inside the window, planar; or, `out`, the way back: its place in a spectrum of zeros. */
+/* The part of a spectrum inside the window, planar; or the way back: ALONE in a spectrum of zeros, or ADDED to one. */
 static void NAME(window)(const Block *b, real *spectrum, real *re, real *im, int out)
 {
     const int d = b->ndim - 1;
@@ -55,7 +57,7 @@ static void NAME(window)(const Block *b, real *spectrum, real *re, real *im, int
         bins += b->fold[k] * b->size[k];
     for (int k = 0; k <= d; k++)
         full *= b->full[k];
-    if (out)
+    if (out == ALONE)
         memset(spectrum, 0, 2 * full * sizeof(real));
     for (int64_t m = 0; m < outer; m++, re += width, im += width) {
         real *row = spectrum + 2 * NAME(window_row)(b, m, outer, bin) * b->full[d];
@@ -100,6 +102,10 @@ static void NAME(aliases)(const Block *b, int32_t *table)
 /* A block with its table, which lies on the stack; 0 where memory ran out. */
 static int NAME(with_aliases)(const Block *b, Block *out)
 {
+    if (b->aliases) {
+        *out = *b;
+        return 1;
+    }
     int32_t *table = take(b->shape->rows * b->blocks * sizeof *table);
     *out = *b;
     out->aliases = table;
@@ -180,10 +186,17 @@ static int64_t NAME(numbers)(const Block *b)
     return n;
 }
 
-/* One group of rows of responses to what is asked for. */
-static void NAME(finish)(const Shape *s, const Group *g, int result, real *out,
-                                                               const vec *z, vec *spare)
+/* One group of rows of responses to what is asked for; complex ones `apart` as a block says. */
+static void NAME(finish)(const Shape *s, const Group *g, int result, real *out, int64_t apart, const vec *z, vec *spare)
 {
+    if (result == RESPONSES && apart) {
+        for (int part = 0; part < 2; part++) {
+            for (int64_t k = 0; k < s->last; k++)
+                spare[k] = z[2 * k + 1 - part];
+            NAME(put)(s, g, out + part * apart, spare);
+        }
+        return;
+    }
     if (result == RESPONSES) {
         for (int64_t k = 0; k < s->last; k++)
             spare[2 * k] = z[2 * k + 1], spare[2 * k + 1] = z[2 * k];
@@ -196,13 +209,13 @@ static void NAME(finish)(const Shape *s, const Group *g, int result, real *out,
 }
 
 /* Spectra side by side in a buffer to responses. */
-static void NAME(respond)(const Shape *s, Work *w, int64_t some, int result, real *out)
+static void NAME(respond)(const Shape *s, Work *w, int64_t some, int result, real *out, int64_t apart)
 {
     NAME(columns)(s, w->re, w->im, some * s->last, w->wide, 1, w->x, w->y);
     for (int64_t r = 0; r < some * s->rows; r += LANES) {
         const Group g = NAME(group)(r, s->rows, some * s->rows);
         const vec *z = NAME(rows_back)(s, &g, w->re, w->im, w->wide, w->x, w->y);
-        NAME(finish)(s, &g, result, out, z, z == w->x ? w->y : w->x);
+        NAME(finish)(s, &g, result, out, apart, z, z == w->x ? w->y : w->x);
     }
 }
 
@@ -222,13 +235,13 @@ static int NAME(bandpass)(const Block *given, real *spectra, real *out, int resu
             for (int64_t g = 0; g < some; g++) {
                 const int64_t row = (pair + g) / b->count;
                 if (row != at)
-                    NAME(window)(b, spectra + row * NAME(numbers)(b), xr, xi, 0), at = row;
+                    NAME(window)(b, spectra + row * NAME(numbers)(b), xr, xi, INSIDE), at = row;
                 NAME(multiply)(b, (pair + g) % b->count, xr, xi, w.re, w.im, w.wide, g);
             }
             if (result == RESPONSES)
-                NAME(respond)(s, &w, some, RESPONSES, out + 2 * pair * b->total);
+                NAME(respond)(s, &w, some, RESPONSES, out + (b->apart ? 1 : 2) * pair * b->total, b->apart);
             else
-                NAME(respond)(s, &w, some, MODULI, out + pair * b->total);
+                NAME(respond)(s, &w, some, MODULI, out + pair * b->total, 0);
         }
     }
     give_back(before);
@@ -261,11 +274,11 @@ static int NAME(bandpass_vjp)(const Block *given, real *spectra, real *grad, rea
     for (int64_t row = first; h && row < stop; row++) {
         real *xi = xr + plane, *gr = xi + plane, *gi = gr + plane;
         if (result == MODULI)
-            NAME(window)(b, spectra + row * NAME(numbers)(b), xr, xi, 0);
+            NAME(window)(b, spectra + row * NAME(numbers)(b), xr, xi, INSIDE);
         memset(gr, 0, 2 * plane * sizeof(real));
         for (int64_t p = 0; p < b->count; p += w.most) {
             const int64_t some = b->count - p < w.most ? b->count - p : w.most;
-            real *from = grad + (result == RESPONSES ? 2 : 1) * (row * b->count + p) * b->total;
+            real *from = grad + (result == RESPONSES && !b->apart ? 2 : 1) * (row * b->count + p) * b->total;
             if (result == MODULI) {
                 for (int64_t g = 0; g < some; g++)
                     NAME(multiply)(b, p + g, xr, xi, w.re, w.im, w.wide, g);
@@ -278,7 +291,9 @@ static int NAME(bandpass_vjp)(const Block *given, real *spectra, real *grad, rea
                     z = NAME(rows_back)(s, &g, w.re, w.im, w.wide, w.x, w.y);
                     NAME(get)(s, &g, from, h, 1);
                     NAME(slope)(z, h, s->last);
-                } else
+                } else if (b->apart)
+                    NAME(get)(s, &g, from, z, 2), NAME(get)(s, &g, from + b->apart, z + 1, 2);
+                else
                     NAME(get_complex)(s, &g, from, z);
                 NAME(rows_forward)(s, &g, w.re, w.im, w.wide, z, z == w.x ? w.y : w.x);
             }
@@ -286,7 +301,7 @@ static int NAME(bandpass_vjp)(const Block *given, real *spectra, real *grad, rea
             for (int64_t g = 0; g < some; g++)
                 NAME(spread)(b, p + g, gr, gi, w.re, w.im, w.wide, g);
         }
-        NAME(window)(b, out + row * NAME(numbers)(b), gr, gi, 1);
+        NAME(window)(b, out + row * NAME(numbers)(b), gr, gi, b->add ? ADDED : ALONE);
     }
     give_back(before);
     return h != 0;

@@ -3,6 +3,7 @@
  * Lengths and places are int64_t: a long has 32 bits on Windows. */
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,17 @@
 #else
 #define EXPORT __attribute__((visibility("default")))
 #endif
+#ifdef _WIN32
+__declspec(dllimport) int __stdcall SwitchToThread(void);
+#define give_way() SwitchToThread()
+#else
+#include <sched.h>
+#define give_way() sched_yield()
+#endif
 #define PI 3.14159265358979323846
 
 enum { MODULI, RESPONSES }; /* what is made of responses */
+enum { INSIDE, ALONE, ADDED }; /* a window is read, written to zeros, or added to what is there */
 #define CACHE (256 << 10) /* bytes of arrays that are transformed side by side */
 #define LANES_BYTES (16 << 10) /* bytes of columns that are transformed in turn */
 #define LEAST (1 << 18)   /* bytes of a piece of the stack */
@@ -93,6 +102,14 @@ EXPORT int32_t groupscat_level(void)
     return 0;
 #endif
 }
+
+#include "team.h"
+
+#define ARRAYS 16 /* of one call of a program, its own memory included */
+enum { /* steps of a program: in the order of program.py */
+    PAD, PAD_VJP, SPECTRUM, TRANSFORM, REAL_BACK, BANDPASS, BANDPASS_VJP, BANDPASS_VJP_SHARED, LOWPASS, LOWPASS_VJP,
+    ALONG, ALONG_VJP, SUM, TAKE, COPY, CLEAR
+};
 
 #define real float
 #define SQRT sqrtf

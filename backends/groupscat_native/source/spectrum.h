@@ -81,7 +81,7 @@ static int NAME(spectrum_planes)(const Shape *s, real *in, real *out, int64_t fi
         for (int64_t g = 0; g < some; g++)
             for (int64_t m = 0; m < s->rows; m++) {
                 NAME(from_half)(s, &w, g, m, 0, n, re, re + n + LANES);
-                NAME(planes)(out + 2 * ((array + g) * total + m * n), re, re + n + LANES, n, 1);
+                NAME(planes)(out + 2 * ((array + g) * total + m * n), re, re + n + LANES, n, ALONE);
             }
     }
     give_back(before);
@@ -140,9 +140,9 @@ static int NAME(spectrum_signals)(const Shape *s, real *in, real *out, int64_t t
         const int64_t i = pair / each * together + pair % each * 2, j = pair % each * 2 + 1 < together ? i + 1 : i;
         real *to[4] = {p, p + plane, p + 2 * plane, p + 3 * plane};
         NAME(two_spectra)(s, in, i, j, &w, to);
-        NAME(planes)(out + 2 * i * n, to[0], to[1], n, 1);
+        NAME(planes)(out + 2 * i * n, to[0], to[1], n, ALONE);
         if (j > i)
-            NAME(planes)(out + 2 * j * n, to[2], to[3], n, 1);
+            NAME(planes)(out + 2 * j * n, to[2], to[3], n, ALONE);
     }
     give_back(before);
     return p != 0;
@@ -169,9 +169,9 @@ static int NAME(transform)(const Shape *s, real *in, real *out, int back, int64_
         for (int64_t g = 0; g < some; g++)
             for (int64_t m = 0; m < s->rows; m++)
                 NAME(planes)((back ? from : to) + 2 * (g * total + m * s->last), w.re + m * w.wide + g * s->last,
-                             w.im + m * w.wide + g * s->last, s->last, !back);
+                             w.im + m * w.wide + g * s->last, s->last, back ? INSIDE : ALONE);
         if (back)
-            NAME(respond)(s, &w, some, RESPONSES, to);
+            NAME(respond)(s, &w, some, RESPONSES, to, 0);
     }
     give_back(before);
     return enough;

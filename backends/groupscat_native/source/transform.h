@@ -346,23 +346,26 @@ static void NAME(get_complex)(const Shape *s, const Group *g, real *in, vec *x)
                 x[2 * k][v] = from[v][2 * k * s->rows], x[2 * k + 1][v] = from[v][2 * k * s->rows + 1];
 }
 
-/* n complex numbers to planes, or, `out`, back. */
+/* n complex numbers to planes (INSIDE), or back: ALONE, or ADDED to what is there. */
 static inline void NAME(planes)(real *z, real *re, real *im, int64_t n, int out)
 {
     int64_t k = 0;
     for (; k + LANES <= n; k += LANES)
-        if (out) {
-            const vec a = load(re + k), b = load(im + k);
-            store(z + 2 * k, LOW(a, b)), store(z + 2 * k + LANES, HIGH(a, b));
-        } else {
+        if (out == INSIDE) {
             const vec a = load(z + 2 * k), b = load(z + 2 * k + LANES);
             store(re + k, EVEN(a, b)), store(im + k, ODD(a, b));
+        } else {
+            const vec a = load(re + k), b = load(im + k), zero = {0};
+            store(z + 2 * k, LOW(a, b) + (out == ADDED ? load(z + 2 * k) : zero));
+            store(z + 2 * k + LANES, HIGH(a, b) + (out == ADDED ? load(z + 2 * k + LANES) : zero));
         }
     for (; k < n; k++)
-        if (out)
+        if (out == INSIDE)
+            re[k] = z[2 * k], im[k] = z[2 * k + 1];
+        else if (out == ALONE)
             z[2 * k] = re[k], z[2 * k + 1] = im[k];
         else
-            re[k] = z[2 * k], im[k] = z[2 * k + 1];
+            z[2 * k] += re[k], z[2 * k + 1] += im[k];
 }
 
 /* Lanes of complex numbers to a batch of complex arrays. */

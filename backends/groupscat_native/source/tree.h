@@ -22,38 +22,11 @@ typedef struct {
 typedef struct {
     Node *nodes;
     Edge *edges;
-    int64_t count, ndim; /* edges, axes */
-    int64_t size[3], padded[3];
-    const int32_t *index[3]; /* where each padded sample comes from, −1: zero; NULL: the axis is not padded */
+    int64_t count; /* edges */
+    Padding padding;
     int64_t outputs, rows;      /* samples of a coefficient, rows of the result */
 } NAME(Tree);
 #define Tree NAME(Tree)
-
-/* One signal, padded. */
-static void NAME(pad)(const Tree *t, const real *x, real *y)
-{
-    const int d = (int)t->ndim - 1;
-    int64_t outer = 1;
-    for (int k = 0; k < d; k++)
-        outer *= t->padded[k];
-    for (int64_t m = 0; m < outer; m++, y += t->padded[d]) {
-        int64_t at = 0, left = m, share = outer;
-        for (int k = 0; k < d && at >= 0; k++) {
-            share /= t->padded[k];
-            const int64_t i = t->index[k] ? t->index[k][left / share] : left / share;
-            at = i < 0 ? -1 : at * t->size[k] + i;
-            left %= share;
-        }
-        const int32_t *index = t->index[d];
-        if (at < 0)
-            memset(y, 0, t->padded[d] * sizeof(real));
-        else if (!index)
-            memcpy(y, x + at * t->size[d], t->size[d] * sizeof(real));
-        else
-            for (int64_t c = 0; c < t->padded[d]; c++)
-                y[c] = index[c] < 0 ? 0 : x[at * t->size[d] + index[c]];
-    }
-}
 
 /* The window of a block, from half spectra of arrays or from planes of a signal. */
 static void NAME(stage)(const Block *b, const Shape *s, const Work *w, real *const *planes, int64_t g, real *re, real *im)
@@ -114,7 +87,7 @@ static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, r
             const int64_t count = hi - p < w.most ? hi - p : w.most;
             for (int64_t k = 0; k < count; k++)
                 NAME(multiply)(b, p + k, xr, xi, w.re, w.im, w.wide, k);
-            NAME(respond)(s, &w, count, MODULI, u);
+            NAME(respond)(s, &w, count, MODULI, u, 0);
             enough = NAME(visit)(t, t->nodes + edge->node, u, count, path * b->count + p, out, 0, 1);
         }
         give_back(inner);
@@ -174,13 +147,13 @@ static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, i
 static int NAME(tree)(const Tree *t, real *x, real *out, int64_t first, int64_t stop, int64_t part, int64_t parts)
 {
     int64_t size = 1, padded = 1;
-    for (int k = 0; k < t->ndim; k++)
-        size *= t->size[k], padded *= t->padded[k];
+    for (int k = 0; k < t->padding.ndim; k++)
+        size *= t->padding.size[k], padded *= t->padding.padded[k];
     const Mark before = mark();
     real *y = take((padded + LANES) * sizeof(real));
     int enough = y != 0;
     for (int64_t i = first; enough && i < stop; i++) {
-        NAME(pad)(t, x + i * size, y);
+        NAME(pad)(&t->padding, x + i * size, y);
         enough = NAME(visit)(t, t->nodes, y, 1, 0, out + i * t->rows * t->outputs, part, parts);
     }
     give_back(before);
@@ -188,31 +161,6 @@ static int NAME(tree)(const Tree *t, real *x, real *out, int64_t first, int64_t 
 }
 
 /* ------------------------------------------------------------------------------------------ gradients */
-
-/* The adjoint of padding. */
-static void NAME(pad_vjp)(const Tree *t, const real *y, real *x)
-{
-    const int d = (int)t->ndim - 1;
-    int64_t outer = 1, size = t->size[d];
-    for (int k = 0; k < d; k++)
-        outer *= t->padded[k], size *= t->size[k];
-    memset(x, 0, size * sizeof(real));
-    for (int64_t m = 0; m < outer; m++, y += t->padded[d]) {
-        int64_t at = 0, left = m, share = outer;
-        for (int k = 0; k < d && at >= 0; k++) {
-            share /= t->padded[k];
-            const int64_t i = t->index[k] ? t->index[k][left / share] : left / share;
-            at = i < 0 ? -1 : at * t->size[k] + i;
-            left %= share;
-        }
-        const int32_t *index = t->index[d];
-        for (int64_t c = 0; at >= 0 && c < t->padded[d]; c++) {
-            const int64_t i = index ? index[c] : c;
-            if (i >= 0)
-                x[at * t->size[d] + i] += y[c];
-        }
-    }
-}
 
 /* What a window adds to planes of a whole spectrum. */
 static void NAME(unstage)(const Block *b, const real *xr, const real *xi, real *re, real *im)
@@ -257,7 +205,7 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, int64_t first, int64_
             const Group g = NAME(group)(r, s->rows, count * s->rows);
             vec *y = NAME(rows_back)(s, &g, w->re, w->im, w->wide, w->x, w->y);
             NAME(put_complex)(s, &g, z, y);
-            NAME(finish)(s, &g, MODULI, u, y, y == w->x ? w->y : w->x);
+            NAME(finish)(s, &g, MODULI, u, 0, y, y == w->x ? w->y : w->x);
         }
         enough = enough && NAME(visit_vjp)(t, child, u, count, path, grad, du, 0, 1);
     } else
@@ -361,16 +309,16 @@ static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, int64_t som
 static int NAME(tree_vjp)(const Tree *t, real *x, real *grad, real *out, int64_t first, int64_t stop, int64_t part, int64_t parts)
 {
     int64_t size = 1, padded = 1;
-    for (int k = 0; k < t->ndim; k++)
-        size *= t->size[k], padded *= t->padded[k];
+    for (int k = 0; k < t->padding.ndim; k++)
+        size *= t->padding.size[k], padded *= t->padding.padded[k];
     const Mark before = mark();
     real *y = take(2 * (padded + LANES) * sizeof(real));
     int enough = y != 0;
     for (int64_t i = first; enough && i < stop; i++) {
         real *dy = y + padded + LANES;
-        NAME(pad)(t, x + i * size, y);
+        NAME(pad)(&t->padding, x + i * size, y);
         enough = NAME(visit_vjp)(t, t->nodes, y, 1, 0, grad + i * t->rows * t->outputs, dy, part, parts);
-        NAME(pad_vjp)(t, dy, out + i * size);
+        NAME(pad_vjp)(&t->padding, dy, out + i * size);
     }
     give_back(before);
     return enough;

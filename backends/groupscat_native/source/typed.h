@@ -7,8 +7,10 @@
 #include "spectrum.h"
 #include "lowpass.h"
 #include "harmonic.h"
+#include "padding.h"
 #include "tree.h"
 #include "along.h"
+#include "program.h"
 
 EXPORT Shape *EXPORTED(shape_new)(int32_t ndim, const int64_t *size) { return NAME(shape_new)(ndim, size); }
 
@@ -99,9 +101,8 @@ EXPORT void *EXPORTED(tree_new)(int32_t ndim, const int64_t *size, const int64_t
     if (!t)
         return 0;
     t->nodes = calloc(nodes, sizeof *t->nodes), t->edges = calloc(edges + 1, sizeof *t->edges);
-    t->count = edges, t->ndim = ndim, t->outputs = outputs, t->rows = rows;
-    for (int k = 0; k < ndim; k++)
-        t->size[k] = size[k], t->padded[k] = padded[k], t->index[k] = index[k];
+    t->count = edges, t->outputs = outputs, t->rows = rows;
+    t->padding = NAME(padding)(ndim, size, padded, index);
     if (t->nodes && t->edges)
         return t;
     free(t->nodes), free(t->edges), free(t);
@@ -181,6 +182,86 @@ EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const re
     return NAME(along_vjp)(&a, x, grad, out, first, stop);
 }
 
+/* A program of `count` steps; they are described one by one below. per: numbers of one signal in each array of the
+ * caller. NULL where memory ran out. */
+EXPORT void *EXPORTED(program_new)(int64_t count, int64_t memory, int64_t arrays, const int64_t *per)
+{
+    Program *p = calloc(1, sizeof *p);
+    Step *steps = calloc(count + 1, sizeof *steps);
+    if (!p || !steps || arrays >= ARRAYS) {
+        free(p), free(steps);
+        return 0;
+    }
+    p->steps = steps, p->count = count, p->memory = memory, p->arrays = arrays;
+    for (int64_t k = 0; k < arrays; k++)
+        p->per[k + 1] = per[k];
+    return p;
+}
+
+EXPORT void EXPORTED(program_free)(Program *p)
+{
+    for (int64_t k = 0; p && k < p->count; k++)
+        free((void *)p->steps[k].block.aliases);
+    if (p)
+        free(p->steps), free(p);
+}
+
+/* places: of each of four operands its array (−1: none) and where it begins. */
+EXPORT void EXPORTED(program_step)(Program *p, int64_t at, int32_t kind, int64_t units, int64_t grain, const int64_t *places,
+                                   const Shape *shape, const int32_t *index, const int64_t *numbers)
+{
+    Step *s = p->steps + at;
+    s->kind = kind, s->units = units, s->grain = grain, s->shape = shape, s->index = index;
+    for (int k = 0; k < 4; k++)
+        s->base[k] = (int32_t)places[2 * k], s->at[k] = places[2 * k + 1], s->n[k] = numbers[k];
+}
+
+EXPORT int32_t EXPORTED(program_block)(Program *p, int64_t at, const Shape *s, int32_t ndim, const int64_t *axes,
+                                       const int32_t *bins, const int32_t *live, const real *filters, int64_t count,
+                                       int64_t stride, int64_t apart, int64_t add)
+{
+    Block *b = &p->steps[at].block;
+    *b = NAME(block)(s, ndim, axes, bins, live, filters, count, stride);
+    int32_t *table = malloc(s->rows * b->blocks * sizeof *table);
+    if (table)
+        NAME(aliases)(b, table);
+    b->aliases = table, b->apart = apart, b->add = add;
+    return table != 0;
+}
+
+EXPORT void EXPORTED(program_bands)(Program *p, int64_t at, int32_t ndim, const int64_t *axes, const int32_t *const *starts,
+                                    const real *const *weights)
+{
+    p->steps[at].ndim = ndim;
+    NAME(bands)(ndim, axes, starts, weights, p->steps[at].bands);
+}
+
+EXPORT void EXPORTED(program_along)(Program *p, int64_t at, const int64_t *sizes, const real *psi, const int32_t *live,
+                                    const real *average, const int32_t *average_live, int64_t add)
+{
+    p->steps[at].along = NAME(along_of)(sizes, psi, live, average, average_live);
+    p->steps[at].along.add = add;
+}
+
+EXPORT void EXPORTED(program_padding)(Program *p, int64_t at, int32_t ndim, const int64_t *size, const int64_t *padded,
+                                      const int32_t *const *index)
+{
+    p->steps[at].padding = NAME(padding)(ndim, size, padded, index);
+}
+
+EXPORT int32_t EXPORTED(program)(Stack *memory, const Program *p, real *const *given, int64_t first, int64_t stop)
+{
+    stack = memory;
+    return NAME(program)(p, given, first, stop);
+}
+
+EXPORT int32_t EXPORTED(program_shared)(Stack *memory, const Program *p, Team *team, real *const *given, int64_t signals,
+                                        int32_t leads)
+{
+    stack = memory;
+    return NAME(program_shared)(p, team, given, signals, leads);
+}
+
 #undef LANES
 #undef vec
 #undef loose
@@ -199,7 +280,10 @@ EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const re
 #undef Node
 #undef Edge
 #undef Tree
+#undef Padding
 #undef Along
+#undef Step
+#undef Program
 #undef Shape
 #undef Group
 #undef Block

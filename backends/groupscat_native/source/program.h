@@ -1,0 +1,196 @@
+/* A whole plan in one call: its operations as steps, on one signal after the other. What they make lies in one piece
+ * of memory, that of a register again for another one as soon as nobody reads it. Steps have units (arrays, pairs of
+ * them, tiles) that threads take as they come. */
+
+typedef struct {
+    int32_t kind;
+    int64_t units, grain;       /* how many; how many a thread takes at once */
+    int32_t base[4];            /* of each operand: 0 the memory of the program, k the k-th array of the caller, −1 none */
+    int64_t at[4];              /* and the number where it begins */
+    const Shape *shape;
+    Block block;
+    int32_t ndim;
+    Band bands[3];
+    Along along;
+    Padding padding;
+    const int32_t *index;
+    int64_t n[4];
+} NAME(Step);
+#define Step NAME(Step)
+
+typedef struct {
+    Step *steps;
+    int64_t count, memory, arrays; /* steps; numbers of its own; arrays of the caller */
+    int64_t per[ARRAYS];           /* numbers of one signal in each of them */
+} NAME(Program);
+#define Program NAME(Program)
+
+/* Real parts of transforms back of complex arrays first … stop−1: the adjoint of transforms of real ones. */
+static int NAME(real_back)(const Shape *s, real *in, real *out, int64_t first, int64_t stop)
+{
+    const int64_t total = s->rows * s->last;
+    const Mark before = mark();
+    Work w;
+    const int enough = NAME(work)(s, s->last, stop - first, &w);
+    for (int64_t array = first; enough && array < stop; array += w.most) {
+        const int64_t some = stop - array < w.most ? stop - array : w.most;
+        for (int64_t g = 0; g < some; g++)
+            for (int64_t m = 0; m < s->rows; m++)
+                NAME(planes)(in + 2 * ((array + g) * total + m * s->last), w.re + m * w.wide + g * s->last,
+                             w.im + m * w.wide + g * s->last, s->last, INSIDE);
+        NAME(columns)(s, w.re, w.im, some * s->last, w.wide, 1, w.x, w.y);
+        for (int64_t r = 0; r < some * s->rows; r += LANES) {
+            const Group g = NAME(group)(r, s->rows, some * s->rows);
+            const vec *z = NAME(rows_back)(s, &g, w.re, w.im, w.wide, w.x, w.y);
+            vec *spare = z == w.x ? w.y : w.x;
+            for (int64_t k = 0; k < s->last; k++)
+                spare[k] = z[2 * k + 1];
+            NAME(put)(s, &g, out + array * total, spare);
+        }
+    }
+    give_back(before);
+    return enough;
+}
+
+/* out ← total + Σ of `parts` arrays behind each other, numbers first … stop−1 of each; total NULL: nothing. */
+static void NAME(sum)(const real *total, const real *parts, int64_t count, int64_t size, real *out, int64_t first, int64_t stop)
+{
+    if (total && count == 1)
+        for (int64_t i = first; i < stop; i++)
+            out[i] = total[i] + parts[i];
+    for (int64_t i = first; i < stop && !(total && count == 1); i++) {
+        real x = total ? total[i] : 0;
+        for (int64_t k = 0; k < count; k++)
+            x += parts[k * size + i];
+        out[i] = x;
+    }
+}
+
+/* Rows of `size` numbers: out[i] ← in[index[i]], or, `back`, out[index[i]] ← in[i]. */
+static void NAME(rows_taken)(const int32_t *index, const real *in, real *out, int64_t size, int back, int64_t first, int64_t stop)
+{
+    for (int64_t i = first; i < stop; i++)
+        memcpy(out + (back ? index[i] : i) * size, in + (back ? i : index[i]) * size, size * sizeof(real));
+}
+
+/* Units first … stop−1 of a step. */
+static int NAME(perform)(const Step *s, real *const *arrays, int64_t first, int64_t stop)
+{
+    real *p[4];
+    for (int k = 0; k < 4; k++)
+        p[k] = s->base[k] < 0 ? 0 : arrays[s->base[k]] + s->at[k];
+    switch (s->kind) {
+    case PAD:
+        NAME(pad)(&s->padding, p[0], p[1]);
+        return 1;
+    case PAD_VJP:
+        NAME(pad_vjp)(&s->padding, p[0], p[1]);
+        return 1;
+    case SPECTRUM:
+        return s->shape->signal ? NAME(spectrum_signals)(s->shape, p[0], p[1], s->n[0], first, stop)
+                                : NAME(spectrum_planes)(s->shape, p[0], p[1], first, stop);
+    case TRANSFORM:
+        return NAME(transform)(s->shape, p[0], p[1], (int)s->n[0], first, stop);
+    case REAL_BACK:
+        return NAME(real_back)(s->shape, p[0], p[1], first, stop);
+    case BANDPASS:
+        return NAME(bandpass)(&s->block, p[0], p[1], (int)s->n[0], first, stop);
+    case BANDPASS_VJP:
+        return NAME(bandpass_vjp)(&s->block, p[0], p[1], p[2], (int)s->n[0], first, stop);
+    case BANDPASS_VJP_SHARED: /* of one spectrum; each unit some of the wavelets, and a gradient of its own */
+        for (int64_t u = first; u < stop; u++) {
+            Block b = s->block;
+            const int64_t lo = b.count * u / s->units, hi = b.count * (u + 1) / s->units;
+            b.filters += lo * b.total, b.count = hi - lo;
+            b.live = b.live ? b.live + 2 * lo * b.blocks : 0;
+            real *grad = p[1] + (s->n[0] == RESPONSES && !b.apart ? 2 : 1) * lo * b.total;
+            if (!NAME(bandpass_vjp)(&b, p[0], grad, p[2] + u * NAME(numbers)(&b), (int)s->n[0], 0, 1))
+                return 0;
+        }
+        return 1;
+    case LOWPASS:
+        return NAME(lowpass)(s->ndim, s->bands, p[0], p[1], first, stop);
+    case LOWPASS_VJP:
+        return NAME(lowpass_vjp)(s->ndim, s->bands, p[0], p[1], first, stop);
+    case ALONG:
+        return NAME(along)(&s->along, p[0], p[1], first, stop);
+    case ALONG_VJP:
+        return NAME(along_vjp)(&s->along, p[0], p[1], p[2], first, stop);
+    case SUM:
+        NAME(sum)(p[0], p[1], s->n[0], s->n[1], p[2], first, stop);
+        return 1;
+    case TAKE:
+        NAME(rows_taken)(s->index, p[0], p[1], s->n[0], (int)s->n[1], first, stop);
+        return 1;
+    case COPY:
+        memcpy(p[1] + first, p[0] + first, (stop - first) * sizeof(real));
+        return 1;
+    case CLEAR:
+        memset(p[0] + first, 0, (stop - first) * sizeof(real));
+        return 1;
+    }
+    return 0;
+}
+
+/* The arrays of one signal. */
+static void NAME(of_signal)(const Program *p, real *memory, real *const *given, int64_t signal, real **arrays)
+{
+    arrays[0] = memory;
+    for (int64_t k = 1; k <= p->arrays; k++)
+        arrays[k] = given[k - 1] + signal * p->per[k];
+}
+
+/* Signals first … stop−1 in one thread. */
+static int NAME(program)(const Program *p, real *const *given, int64_t first, int64_t stop)
+{
+    const Mark before = mark();
+    real *memory = take((p->memory + 1) * sizeof(real)), *arrays[ARRAYS];
+    int enough = memory != 0;
+    for (int64_t i = first; enough && i < stop; i++) {
+        NAME(of_signal)(p, memory, given, i, arrays);
+        for (int64_t k = 0; enough && k < p->count; k++)
+            enough = NAME(perform)(p->steps + k, arrays, 0, p->steps[k].units);
+    }
+    give_back(before);
+    return enough;
+}
+
+/* Signals 0 … signals−1 in several threads, each with this call, of which one leads: it brings the memory. The others
+ * may come late or never; nobody waits for a thread that has not begun. */
+static int NAME(program_shared)(const Program *p, Team *team, real *const *given, int64_t signals, int leads)
+{
+    const Mark before = mark();
+    const int64_t last = signals * p->count;
+    real *arrays[ARRAYS];
+    if (leads) {
+        real *memory = take((p->memory + 1) * sizeof(real));
+        team->memory = memory;
+        atomic_store(&team->failed, memory == 0);
+        atomic_store(&team->at, memory ? 0 : last << 32);
+    }
+    for (int64_t signal = -1, idle = 0;;) {
+        int64_t at = atomic_load(&team->at);
+        const int64_t k = at >> 32, first = at & 0xffffffff;
+        if (at >= 0 && k >= last)
+            break;
+        const Step *s = p->steps + (at < 0 ? 0 : k % p->count);
+        const int64_t stop = s->units - first < s->grain ? s->units : first + s->grain;
+        if (at < 0 || first >= s->units || !atomic_compare_exchange_strong(&team->at, &at, k << 32 | stop)) {
+            rest(&idle);
+            continue;
+        }
+        idle = 0;
+        if (k / p->count != signal) {
+            signal = k / p->count;
+            NAME(of_signal)(p, team->memory, given, signal, arrays);
+        }
+        if (!atomic_load(&team->failed) && !NAME(perform)(s, arrays, first, stop))
+            atomic_store(&team->failed, 1);
+        if (atomic_fetch_add(&team->done, stop - first) + stop - first == s->units) {
+            atomic_store(&team->done, 0);
+            atomic_store(&team->at, (k + 1) << 32);
+        }
+    }
+    give_back(before);
+    return !atomic_load(&team->failed);
+}
