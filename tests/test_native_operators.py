@@ -17,7 +17,10 @@ import groupscat as gs
 from groupscat.backend import registry
 from groupscat.backend.numpy import NumPyBackend
 from groupscat.testing.tolerances import assert_close
-from groupscat_native import bands, cascade, kernels, library, shapes, verbs
+from groupscat_native import bands, cascade, kernels, library, plans, shapes, verbs
+from groupscat_native.cascade import Cascade
+from groupscat_native.plans import Programs
+from groupscat_native.verbs import NativeVerbs
 
 if library.load()[0] is None:
     pytest.skip(f"no compiled kernels: {library.load()[1]}", allow_module_level=True)
@@ -108,10 +111,20 @@ def compare(switch: Callable[[str, Any], None], name: str, x: Array, dtype: str)
     same(found, OPERATORS[name]()(x), dtype)
 
 
+def one_by_one(patch: Any) -> None:
+    """No plan is run whole: every operation is a verb."""
+    patch.setattr(NativeVerbs, "cascade", lambda self, plan, arrays: None)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "one by one"])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("name", OPERATORS)
-def test_equal_with_and_without_kernels(name: str, dtype: str, switch: Any, monkeypatch: Any) -> None:
+def test_equal_with_and_without_kernels(
+    name: str, dtype: str, whole: bool, switch: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(kernels, "ENOUGH", 1000)
+    if not whole:
+        one_by_one(monkeypatch)
     for batch in ((), (3, 2), (0,)):
         x = signal(OPERATORS[name](), batch, dtype)
         compare(switch, name, x, dtype)
@@ -126,15 +139,19 @@ def test_arrays_of_any_layout(switch: Any) -> None:
 
 
 def test_plans_are_run_whole(switch: Any) -> None:
-    """The comparisons above compare something: these operators are computed in one call, others are not."""
-    whole = {"1-D", "1-D, order 3", "1-D, global", "2-D", "2-D, zero", "3-D"}
-    for name in (*sorted(whole), "1-D, complex", "1-D, large prime", "1-D, no average"):
+    """The comparisons above compare something: how the kernels run each operator."""
+    wanted = dict.fromkeys(OPERATORS, Programs)
+    trees = ["1-D", "1-D, order 3", "1-D, short", "1-D, prime, circular", "1-D, edge", "1-D, global", "2-D"]
+    trees += ["1-D, list", "2-D, global", "2-D, zero", "2-D, oversampled", "3-D"]
+    wanted |= dict.fromkeys(trees, Cascade)
+    wanted |= dict.fromkeys(("1-D, complex", "1-D, large prime"), type(None))
+    for name, kind in wanted.items():
         backend = native()
         switch("numpy", backend)
         S = OPERATORS[name]()
         S(signal(S, (2,), "float32"))
-        made = [kept[-1] for kept in backend._cascades._kept.values()]
-        assert any(each is not None for each in made) == (name in whole), name
+        found = {type(entry.whole) for entry in backend._wholes._kept.values()}
+        assert found - {type(None)} == {kind} - {type(None)}, name
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -260,6 +277,7 @@ def overlapping(patch: Any) -> None:
 
 
 def other_spins(patch: Any) -> None:
+    one_by_one(patch)
     original = kernels.along
     patch.setattr(
         kernels, "along", lambda x, psi, mean, spins, *r: original(x, psi, mean, [-s for s in spins], *r)
@@ -267,6 +285,7 @@ def other_spins(patch: Any) -> None:
 
 
 def no_average(patch: Any) -> None:
+    one_by_one(patch)
     original = kernels.along
 
     def along(x: Any, psi: Any, mean: Any, *rest: Any) -> bool:
@@ -279,7 +298,7 @@ def no_average(patch: Any) -> None:
 
 
 def scaled_filters(patch: Any) -> None:
-    original = cascade.known
+    original = plans.known
 
     def known(plan: Any, found: Any, constants: Any, dtype: str) -> bool:
         for node in found.nodes:
@@ -287,7 +306,7 @@ def scaled_filters(patch: Any) -> None:
                 constants[op.srcs[1]] = constants[op.srcs[1]] * (1 + 1e-6)
         return original(plan, found, constants, dtype)
 
-    patch.setattr(cascade, "known", known)
+    patch.setattr(plans, "known", known)
 
 
 FAULTS: dict[str, tuple[str, Callable[[Any], None]]] = {
@@ -297,7 +316,7 @@ FAULTS: dict[str, tuple[str, Callable[[Any], None]]] = {
     "live rows end too early": ("2-D", spoilt(cascade, "live_rows", cut(1))),
     "averages begin a sample late": ("2-D", spoilt(cascade, "band", late)),
     "averages of single verbs begin late": ("1-D, complex", spoilt(verbs, "band", late)),
-    "rows of the result permuted": ("2-D", spoilt(cascade, "tree", permuted)),
+    "rows of the result permuted": ("2-D", spoilt(plans, "tree", permuted)),
     "the last of each part left out": ("2-D", overlapping),
     "wavelets of the other spin": ("time-frequency", other_spins),
     "average along rows dropped": ("time-frequency", no_average),

@@ -61,7 +61,8 @@ class Cascade:
         if found.pad is not None:
             index = [np.ascontiguousarray(constants[name], np.int32) for name in found.pad.srcs[1:]]
         self.pointer = self._library["tree_new", dtype](
-            len(sizes), self._pointers.numbers(sizes), self._pointers.numbers(padded), self._pointers.list(index),
+            len(sizes), self._pointers.numbers(sizes), self._pointers.numbers(padded),
+            self._pointers.list(index),
             math.prod(self.shape[1:]), self.shape[0], len(found.nodes),
             sum(len(node.edges) for node in found.nodes),
         )  # fmt: skip
@@ -144,8 +145,9 @@ class Cascade:
             return False
         axes, bins = found
         enough = self._library["tree_edge", self._dtype](
-            self.pointer, at, child, shape.pointer, len(sizes), self._pointers.data(axes), self._pointers.data(bins),
-            self._pointers.data(live_rows(filters, shape.rows)), filters.ctypes.data, filters.shape[1], whole,
+            self.pointer, at, child, shape.pointer, len(sizes), self._pointers.data(axes),
+            self._pointers.data(bins), self._pointers.data(live_rows(filters, shape.rows)),
+            filters.ctypes.data, filters.shape[1], whole,
         )  # fmt: skip
         if not enough:
             raise MemoryError("No memory for the tables of a plan.")

@@ -22,13 +22,25 @@ from groupscat_native.shapes import COMPLEX, Shape
 
 #: Steps, in the order of the source of the kernels.
 KINDS = (
-    "pad pad_vjp spectrum transform real_back bandpass bandpass_vjp bandpass_vjp_shared lowpass lowpass_vjp "
-    "along along_vjp sum take copy clear"
-).split()
+    "pad",
+    "pad_vjp",
+    "spectrum",
+    "transform",
+    "real_back",
+    "bandpass",
+    "bandpass_vjp",
+    "bandpass_vjp_shared",
+    "lowpass",
+    "lowpass_vjp",
+    "along",
+    "along_vjp",
+    "sum",
+    "take",
+    "copy",
+    "clear",
+)
 #: Complex numbers transformed that a thread takes of a step at once.
 GRAIN = 1 << 13
-#: Data inputs and outputs of a program: fewer than ``ARRAYS`` in the source of the kernels.
-MOST_ARRAYS = 15
 
 
 class Unknown(Exception):
@@ -100,7 +112,7 @@ class Steps:
         arrays = [*plan.inputs, *outputs]
         batched = all(register.batched for _, register in plan.registers)
         alike = len(set(arrays)) < len(arrays)
-        if alike or not batched or plan.parameters or plan.state or len(arrays) > MOST_ARRAYS:
+        if alike or not batched or plan.parameters or plan.state:
             raise Unknown
         #: Storages of the caller come first.
         self.arrays = arrays
@@ -157,8 +169,8 @@ class Steps:
             raise Unknown
         self.add("copy", size, size / 8, [src, dst])
 
-    def add(self, kind: str, units: int, cost: float, operands: list[View | None], **more: Any) -> Step:
-        step = Step(kind, units, cost, operands, **more)
+    def add(self, kind: str, units: int, cost: float, operands: Sequence[View | None], **more: Any) -> Step:
+        step = Step(kind, units, cost, [*operands], **more)
         if units > 0:
             self.steps.append(step)
         return step
@@ -179,6 +191,17 @@ class Steps:
         return found
 
 
+def placed(steps: Steps) -> tuple[list[int], int]:
+    """Where each storage begins in the memory of a program, and the numbers of all; the caller's: nowhere."""
+    lives: list[tuple[int, int] | None] = [None] * len(steps.sizes)
+    for k, step in enumerate(steps.steps):
+        for view in step.operands:
+            if view is not None and view.storage >= len(steps.arrays):
+                life = lives[view.storage]
+                lives[view.storage] = (k if life is None else life[0], k)
+    return places(steps.sizes, lives)
+
+
 class Program:
     """Steps in memory, ready to be called."""
 
@@ -189,17 +212,11 @@ class Program:
         self.cost = sum(step.cost for step in steps.steps)
         count = len(steps.arrays)
         #: Shapes and types of one signal in each array of a call, inputs first.
+        registers = [plan.register[name] for name in steps.arrays]
         self.arrays = [
-            (plan.register[name].space.shape, COMPLEX[self._dtype] if plan.register[name].is_complex else self._dtype)
-            for name in steps.arrays
-        ]  # fmt: skip
-        lives: list[tuple[int, int] | None] = [None] * len(steps.sizes)
-        for k, step in enumerate(steps.steps):
-            for view in step.operands:
-                if view is not None and view.storage >= count:
-                    life = lives[view.storage]
-                    lives[view.storage] = (k if life is None else life[0], k)
-        begins, memory = places(steps.sizes, lives)
+            (r.space.shape, COMPLEX[self._dtype] if r.is_complex else self._dtype) for r in registers
+        ]
+        begins, memory = placed(steps)
         new = self._library["program_new", self._dtype]
         per = self._pointers.numbers(steps.sizes[:count])
         self.pointer = new(len(steps.steps), memory, count, per)
@@ -254,6 +271,7 @@ class Program:
         p, arrays = self.pointer, held.list(given)
         team = held.data(np.zeros(self._library.team_bytes, np.uint8))
         self._library.team_start(team)
+        cost = parts * kernels.ENOUGH
         kernels.run(
-            lambda s, lo, _: call(s, p, team, arrays, batch, lo == 0), parts, parts * kernels.ENOUGH, parts, (self, held)
-        )  # fmt: skip
+            lambda s, lo, _: call(s, p, team, arrays, batch, lo == 0), parts, cost, parts, (self, held)
+        )

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.plan.along import LowModulus, Planar, SpinModulus, Unfold
-from groupscat.plan.ops import Bandpass, Concat, Lowpass, Op, Pad, Spectrum, Take
+from groupscat.plan.ops import Bandpass, Concat, Crop, Lowpass, Op, Pad, Spectrum, Take
 from groupscat.plan.plan import Plan
 from groupscat.plan.recompute import Part, Pullback, Sum
 from groupscat.plan.rho import Linear, Modulus
-from groupscat_native import kernels, shapes
+from groupscat_native import shapes
 from groupscat_native.bands import band, live_rows, rows
 from groupscat_native.kernels import MODULI, RESPONSES, SPINS, TILE
+from groupscat_native.library import library
 from groupscat_native.program import Steps, Unknown, View
 from groupscat_native.shapes import MOST
 
@@ -89,23 +90,40 @@ def step(op: Op, to: Steps) -> None:
 
 @step.register
 def _(op: Pad, to: Steps) -> None:
-    if to.is_complex(op.dst):
-        raise Unknown
-    to.add("pad", 1, 0, [to.view(op.srcs[0]), to.view_of_result(op.dst)], describe=_padding(op, op.dst, op.srcs[0], to))
+    _gather("pad", _padded(op, op.srcs[0], to), op.srcs[0], op.dst, to)
 
 
-def _padding(op: Pad, padded: str, given: str, to: Steps) -> Any:
-    sizes, names = to.shape(given), op.srcs[1:]
-    if sizes[0] != 1 or len(sizes) > 4:
-        raise Unknown
-    index = [np.ascontiguousarray(to.constants[name], np.int32) for name in names]
-    for each, size in zip(index, sizes[1:], strict=True):
+@step.register
+def _(op: Crop, to: Steps) -> None:
+    _gather("pad", _cropped(op), op.srcs[0], op.dst, to)
+
+
+def _padded(op: Pad, src: str, to: Steps) -> list[NDArray[np.int32]]:
+    """By axis, where each sample of the result comes from."""
+    index = [np.ascontiguousarray(to.constants[name], np.int32) for name in op.srcs[1:]]
+    for each, size in zip(index, to.shape(src)[1:], strict=True):
         if each.min(initial=0) < -1 or each.max(initial=0) >= size:
             raise Unknown
-    arguments = len(index), to.pointers.numbers(sizes[1:]), to.pointers.numbers(to.shape(padded)[1:])
-    table = to.pointers.list(index)
-    call = kernels.library()["program_padding", to.dtype]
-    return lambda program, k, add: call(program, k, *arguments, table)
+    return index
+
+
+def _cropped(op: Crop) -> list[NDArray[np.int32]]:
+    return [np.arange(*each, dtype=np.int32) for each in op.slices]
+
+
+def _gather(kind: str, index: list[NDArray[np.int32]], src: str, dst: str, to: Steps) -> None:
+    """Samples of ``src`` become those of ``dst``; in the adjoint gradients ``src`` go to ``dst``."""
+    whole, part = (dst, src) if kind == "pad_vjp" else (src, dst)
+    channels, *sizes = to.shape(whole)
+    if len(sizes) > 3 or tuple(map(len, index)) != to.shape(part)[1:]:
+        raise Unknown
+    arguments = len(sizes), to.pointers.numbers(sizes), to.pointers.numbers(to.shape(part)[1:])
+    table, per = to.pointers.list(index), 2 if to.is_complex(whole) else 1
+    call = library()["program_padding", to.dtype]
+    to.add(
+        kind, channels, to.numbers(part) / 8, [to.view(src), to.view_of_result(dst)],
+        describe=lambda program, k, add: call(program, k, *arguments, table, per),
+    )  # fmt: skip
 
 
 @step.register
@@ -133,7 +151,9 @@ def _(op: Bandpass, to: Steps) -> None:
     to.add("bandpass", pairs, cost, [to.view(spectrum), out], numbers=(result,), describe=describe)
 
 
-def _block(op: Bandpass, full: tuple[int, ...], sizes: list[int], name: str, responses: View, to: Steps) -> Any:
+def _block(
+    op: Bandpass, full: tuple[int, ...], sizes: list[int], name: str, responses: View, to: Steps
+) -> Any:
     filters = to.real(name)
     whole = filters.shape[1]
     if op.part is not None:
@@ -143,11 +163,11 @@ def _block(op: Bandpass, full: tuple[int, ...], sizes: list[int], name: str, res
         raise Unknown
     if filters.shape[2:-1] != tuple(sizes):
         raise Unknown
-    axes, bins = map(to.pointers.data, found)
+    axes, bins = to.pointers.data(found[0]), to.pointers.data(found[1])
     live = to.pointers.data(live_rows(filters, form.rows))
     to.pointers.keep(filters)
     arguments = form.pointer, len(sizes), axes, bins, live, filters.ctypes.data, filters.shape[1], whole
-    call = kernels.library()["program_block", to.dtype]
+    call = library()["program_block", to.dtype]
 
     def describe(program: int, k: int, add: bool) -> None:
         if not call(program, k, *arguments, responses.apart, add):
@@ -176,7 +196,7 @@ def _bands(op: Lowpass, sizes: tuple[int, ...], to: Steps) -> Any:
     if max(max(each.axis) for each in bands) > MOST:
         raise Unknown
     arguments = to.pointers.bands(bands)
-    call = kernels.library()["program_bands", to.dtype]
+    call = library()["program_bands", to.dtype]
     return lambda program, k, add: call(program, k, *arguments)
 
 
@@ -209,7 +229,7 @@ def _rows(op: Op, spins: tuple[int, ...], result: tuple[int, ...], to: Steps) ->
     to.pointers.keep((found, mean))
     sizes = to.pointers.numbers((parts, count, samples, filters, any(spins), outputs, len(spins), spins[0]))
     arguments = sizes, *found.addresses, *(mean.addresses if mean else (None, None))
-    call = kernels.library()["program_along", to.dtype]
+    call = library()["program_along", to.dtype]
     units = -(-samples // (TILE // np.dtype(to.dtype).itemsize))
     cost = samples * filters * max(1, count // 16)
     return units, cost, lambda program, k, add: call(program, k, *arguments, add)
@@ -285,8 +305,8 @@ def _(op: Sum, to: Steps) -> None:
     if free:
         to.views[op.dst] = to.views[total]
         to.owned.add(op.dst)
-        made = last is not None and last.can_add and last.operands[-1] == to.views[x]
-        if last is not None and made and x in to.owned and x in to.dead and last.operands[-1] != to.views[total]:
+        alone = x in to.owned and x in to.dead and to.views[x] != to.views[total]
+        if last is not None and last.can_add and alone and last.operands[-1] == to.views[x]:
             last.operands[-1], last.add, last.can_add = to.views[total], True, False
             return
     size = to.numbers(op.dst)
@@ -303,17 +323,18 @@ def _(op: Pullback, to: Steps) -> None:
 
 @singledispatch
 def back(op: Op, pull: Pullback, to: Steps) -> None:
-    """Add what the gradient by the data of an operation takes; the last source of ``pull`` is that of its result."""
+    """Add what the gradient by the data of an operation takes, from the last source of ``pull``."""
     raise Unknown
 
 
 @back.register
 def _(op: Pad, pull: Pullback, to: Steps) -> None:
-    gradient = pull.srcs[-1]
-    if to.is_complex(gradient):
-        raise Unknown
-    describe = _padding(op, gradient, pull.dst, to)
-    to.add("pad_vjp", 1, 0, [to.view(gradient), to.view_of_result(pull.dst)], describe=describe)
+    _gather("pad_vjp", _padded(op, pull.dst, to), pull.srcs[-1], pull.dst, to)
+
+
+@back.register
+def _(op: Crop, pull: Pullback, to: Steps) -> None:
+    _gather("pad_vjp", _cropped(op), pull.srcs[-1], pull.dst, to)
 
 
 @back.register

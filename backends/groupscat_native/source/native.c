@@ -105,7 +105,6 @@ EXPORT int32_t groupscat_level(void)
 
 #include "team.h"
 
-#define ARRAYS 16 /* of one call of a program, its own memory included */
 enum { /* steps of a program: in the order of program.py */
     PAD, PAD_VJP, SPECTRUM, TRANSFORM, REAL_BACK, BANDPASS, BANDPASS_VJP, BANDPASS_VJP_SHARED, LOWPASS, LOWPASS_VJP,
     ALONG, ALONG_VJP, SUM, TAKE, COPY, CLEAR

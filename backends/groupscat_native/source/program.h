@@ -21,7 +21,7 @@ typedef struct {
 typedef struct {
     Step *steps;
     int64_t count, memory, arrays; /* steps; numbers of its own; arrays of the caller */
-    int64_t per[ARRAYS];           /* numbers of one signal in each of them */
+    const int64_t *per;            /* numbers of one signal in each of them */
 } NAME(Program);
 #define Program NAME(Program)
 
@@ -81,10 +81,12 @@ static int NAME(perform)(const Step *s, real *const *arrays, int64_t first, int6
         p[k] = s->base[k] < 0 ? 0 : arrays[s->base[k]] + s->at[k];
     switch (s->kind) {
     case PAD:
-        NAME(pad)(&s->padding, p[0], p[1]);
+        for (int64_t u = first; u < stop; u++)
+            NAME(pad)(&s->padding, p[0] + u * NAME(extent)(&s->padding, 0), p[1] + u * NAME(extent)(&s->padding, 1));
         return 1;
     case PAD_VJP:
-        NAME(pad_vjp)(&s->padding, p[0], p[1]);
+        for (int64_t u = first; u < stop; u++)
+            NAME(pad_vjp)(&s->padding, p[0] + u * NAME(extent)(&s->padding, 1), p[1] + u * NAME(extent)(&s->padding, 0));
         return 1;
     case SPECTRUM:
         return s->shape->signal ? NAME(spectrum_signals)(s->shape, p[0], p[1], s->n[0], first, stop)
@@ -137,14 +139,14 @@ static void NAME(of_signal)(const Program *p, real *memory, real *const *given, 
 {
     arrays[0] = memory;
     for (int64_t k = 1; k <= p->arrays; k++)
-        arrays[k] = given[k - 1] + signal * p->per[k];
+        arrays[k] = given[k - 1] + signal * p->per[k - 1];
 }
 
 /* Signals first … stop−1 in one thread. */
 static int NAME(program)(const Program *p, real *const *given, int64_t first, int64_t stop)
 {
     const Mark before = mark();
-    real *memory = take((p->memory + 1) * sizeof(real)), *arrays[ARRAYS];
+    real **arrays = take((p->arrays + 1) * sizeof *arrays), *memory = arrays ? take((p->memory + 1) * sizeof(real)) : 0;
     int enough = memory != 0;
     for (int64_t i = first; enough && i < stop; i++) {
         NAME(of_signal)(p, memory, given, i, arrays);
@@ -161,9 +163,11 @@ static int NAME(program_shared)(const Program *p, Team *team, real *const *given
 {
     const Mark before = mark();
     const int64_t last = signals * p->count;
-    real *arrays[ARRAYS];
+    real **arrays = take((p->arrays + 1) * sizeof *arrays);
+    if (!arrays && !leads) /* the others do the work */
+        return 1;
     if (leads) {
-        real *memory = take((p->memory + 1) * sizeof(real));
+        real *memory = arrays ? take((p->memory + 1) * sizeof(real)) : 0;
         team->memory = memory;
         atomic_store(&team->failed, memory == 0);
         atomic_store(&team->at, memory ? 0 : last << 32);

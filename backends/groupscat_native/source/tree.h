@@ -146,9 +146,7 @@ static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, i
 /* Signals first … stop−1; of the wavelets that filter the signals themselves the share `part` of `parts`. */
 static int NAME(tree)(const Tree *t, real *x, real *out, int64_t first, int64_t stop, int64_t part, int64_t parts)
 {
-    int64_t size = 1, padded = 1;
-    for (int k = 0; k < t->padding.ndim; k++)
-        size *= t->padding.size[k], padded *= t->padding.padded[k];
+    const int64_t size = NAME(extent)(&t->padding, 0), padded = NAME(extent)(&t->padding, 1);
     const Mark before = mark();
     real *y = take((padded + LANES) * sizeof(real));
     int enough = y != 0;
@@ -308,9 +306,7 @@ static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, int64_t som
 /* Gradients of signals first … stop−1, from those of the coefficients; the share `part` of `parts` of them. */
 static int NAME(tree_vjp)(const Tree *t, real *x, real *grad, real *out, int64_t first, int64_t stop, int64_t part, int64_t parts)
 {
-    int64_t size = 1, padded = 1;
-    for (int k = 0; k < t->padding.ndim; k++)
-        size *= t->padding.size[k], padded *= t->padding.padded[k];
+    const int64_t size = NAME(extent)(&t->padding, 0), padded = NAME(extent)(&t->padding, 1);
     const Mark before = mark();
     real *y = take(2 * (padded + LANES) * sizeof(real));
     int enough = y != 0;

@@ -102,7 +102,7 @@ EXPORT void *EXPORTED(tree_new)(int32_t ndim, const int64_t *size, const int64_t
         return 0;
     t->nodes = calloc(nodes, sizeof *t->nodes), t->edges = calloc(edges + 1, sizeof *t->edges);
     t->count = edges, t->outputs = outputs, t->rows = rows;
-    t->padding = NAME(padding)(ndim, size, padded, index);
+    t->padding = NAME(padding)(ndim, size, padded, index, 1);
     if (t->nodes && t->edges)
         return t;
     free(t->nodes), free(t->edges), free(t);
@@ -188,13 +188,11 @@ EXPORT void *EXPORTED(program_new)(int64_t count, int64_t memory, int64_t arrays
 {
     Program *p = calloc(1, sizeof *p);
     Step *steps = calloc(count + 1, sizeof *steps);
-    if (!p || !steps || arrays >= ARRAYS) {
+    if (!p || !steps) {
         free(p), free(steps);
         return 0;
     }
-    p->steps = steps, p->count = count, p->memory = memory, p->arrays = arrays;
-    for (int64_t k = 0; k < arrays; k++)
-        p->per[k + 1] = per[k];
+    p->steps = steps, p->count = count, p->memory = memory, p->arrays = arrays, p->per = per;
     return p;
 }
 
@@ -244,9 +242,9 @@ EXPORT void EXPORTED(program_along)(Program *p, int64_t at, const int64_t *sizes
 }
 
 EXPORT void EXPORTED(program_padding)(Program *p, int64_t at, int32_t ndim, const int64_t *size, const int64_t *padded,
-                                      const int32_t *const *index)
+                                      const int32_t *const *index, int64_t per)
 {
-    p->steps[at].padding = NAME(padding)(ndim, size, padded, index);
+    p->steps[at].padding = NAME(padding)(ndim, size, padded, index, per);
 }
 
 EXPORT int32_t EXPORTED(program)(Stack *memory, const Program *p, real *const *given, int64_t first, int64_t stop)

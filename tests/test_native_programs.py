@@ -1,0 +1,241 @@
+"""Plans as programs of the kernels: memory, threads that share a signal, planted faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import groupscat as gs
+from groupscat.backend.base import Backend
+from groupscat.backend.numpy import NumPyBackend
+from groupscat.execute import constant, run
+from groupscat.plan.plan import Plan
+from groupscat.plan.recompute import gradient_name, gradient_plan
+from groupscat.testing.tolerances import assert_close
+from groupscat_native import kernels, library, threads
+from groupscat_native.memory import ALIGNED, places
+from tests.frameworks import missing
+
+if library.load()[0] is None:
+    pytest.skip(f"no compiled kernels: {library.load()[1]}", allow_module_level=True)
+
+from groupscat_native import program, steps
+from groupscat_native.plans import Programs
+
+Array = np.ndarray[Any, Any]
+TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
+OPERATORS: dict[str, Callable[[], Any]] = {
+    "time-frequency": lambda: gs.TimeFrequencyScattering(J=5, shape=300, J_fr=3, Q=4),
+    "time-frequency, joint": lambda: gs.TimeFrequencyScattering(J=5, shape=300, J_fr=3, Q=4, format="joint"),
+    "time-frequency, separable": lambda: gs.TimeFrequencyScattering(
+        J=4, shape=200, J_fr=2, Q=4, separable=True, F="global"
+    ),
+    "time-frequency, some": lambda: gs.TimeFrequencyScattering(
+        J=4, shape=200, J_fr=2, Q=4, exclude=("order 0", "psi_t phi_f", "psi_t psi_f-")
+    ),
+    "time-frequency, unaveraged": lambda: gs.TimeFrequencyScattering(
+        J=4, shape=200, J_fr=2, Q=4, T=0, F=0, out_type="list"
+    ),
+    "1-D": lambda: gs.Scattering1D(J=4, shape=100, Q=(2, 2), max_order=3),
+    "1-D, unaveraged": lambda: gs.Scattering1D(J=3, shape=64, T=0, out_type="list"),
+    "2-D": lambda: gs.Scattering2D(J=2, shape=(17, 20), L=3),
+    "2-D, circular, global": lambda: gs.Scattering2D(
+        J=2, shape=(16, 12), L=3, T="global", padding="circular"
+    ),
+    "2-D, unaveraged": lambda: gs.Scattering2D(J=2, shape=(17, 20), L=3, T=0, out_type="list"),
+    "3-D": lambda: gs.Scattering3D(J=1, shape=(6, 5, 8), L=2),
+}
+
+
+def signals(plan: Plan, dtype: str, batch: int) -> dict[str, Array]:
+    """Data inputs of a plan."""
+    rng = np.random.default_rng(0)
+    data = {}
+    for name in plan.inputs:
+        register = plan.register[name]
+        x = rng.standard_normal((batch, *register.space.shape))
+        if register.is_complex:
+            x = x + 1j * rng.standard_normal(x.shape)
+        data[name] = x.astype(
+            {"float32": "complex64"}.get(dtype, "complex128") if np.iscomplexobj(x) else dtype
+        )
+    return data
+
+
+def compare(plan: Plan, dtype: str, batch: int, workers: int, plain: Backend) -> None:
+    """A program against the operations one by one, those of a backend without kernels."""
+    data = signals(plan, dtype, batch)
+    theirs = {name: plain.asarray(x.copy()) for name, x in data.items()}
+    constants = {name: constant(plain, recipe, dtype, None) for name, recipe in plan.constants}
+    wanted = [plain.to_numpy(y) for y in run(plan, {**theirs, **constants}, plain)]
+    backend = gs.get_backend("numpy")
+    kernel = {name: np.ascontiguousarray(constant(backend, r, dtype, None)) for name, r in plan.constants}
+    found = [np.full(y.shape, np.nan, y.dtype) for y in wanted]
+    mine = {name: x.copy() for name, x in data.items()}
+    assert Programs(plan, kernel, dtype)(list(mine.values()), found, workers)
+    for name, x in mine.items():
+        np.testing.assert_array_equal(x, data[name], err_msg="an input was written to")
+    for a, b in zip(found, wanted, strict=True):
+        assert_close(a, b, np.abs(b).max(initial=1e-30), TOLERANCE[dtype])
+
+
+def backward(plan: Plan) -> Plan:
+    return gradient_plan(plan, plan.inputs, tuple(name for name, _ in plan.outputs))
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads begin at little work, and take little at a time."""
+    monkeypatch.setattr(kernels, "ENOUGH", 1000)
+    monkeypatch.setattr(program, "GRAIN", 100)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name", OPERATORS)
+def test_programs_equal_operations(name: str, dtype: str, small: None) -> None:
+    plan = OPERATORS[name]().plan
+    for batch, workers in ((1, 1), (1, 3), (2, 2), (5, 2)):
+        compare(plan, dtype, batch, workers, NumPyBackend())
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name", [name for name in OPERATORS if "unaveraged" not in name])
+def test_programs_of_gradients_equal_operations(name: str, dtype: str, small: None) -> None:
+    plan = backward(OPERATORS[name]().plan)
+    assert gradient_name("x") in dict(plan.outputs)
+    for batch, workers in ((1, 1), (1, 3), (5, 2)):
+        compare(plan, dtype, batch, workers, differentiating())
+
+
+def differentiating() -> Backend:
+    """A backend without kernels that has gradients of all operations."""
+    if missing("torch"):
+        pytest.skip('pip install "groupscat[torch]"')
+    from groupscat_torch.backend import TorchBackend
+
+    return TorchBackend()
+
+
+def test_a_thread_that_comes_late(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a thread that has not begun: here the others begin when the first one has ended."""
+    monkeypatch.setattr(kernels, "share", lambda calls: [call() for call in calls])
+    compare(OPERATORS["time-frequency"]().plan, "float64", 1, 3, NumPyBackend())
+
+
+def test_more_threads_than_cores(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: 8)
+    threads._forget()
+    try:
+        for _ in range(5):
+            compare(OPERATORS["time-frequency"]().plan, "float64", 2, 8, NumPyBackend())
+    finally:
+        threads._forget()
+
+
+lives = st.none() | st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted).map(tuple)
+
+
+@given(st.lists(st.tuples(st.integers(1, 99), lives), max_size=12))
+def test_registers_that_live_together_do_not_overlap(registers: list[tuple[int, Any]]) -> None:
+    sizes, alive = [size for size, _ in registers], [life for _, life in registers]
+    begins, total = places(sizes, alive)
+    for k, life in enumerate(alive):
+        if life is None:
+            continue
+        assert begins[k] % ALIGNED == 0
+        assert begins[k] + sizes[k] <= total
+        for j in range(k):
+            if alive[j] is not None and alive[j][0] <= life[1] and life[0] <= alive[j][1]:
+                assert begins[j] + sizes[j] <= begins[k] or begins[k] + sizes[k] <= begins[j]
+
+
+def test_memory_is_used_again() -> None:
+    """A program takes less than its registers do together, and not much more than live at once."""
+    plan = OPERATORS["time-frequency"]().plan
+    backend = gs.get_backend("numpy")
+    kernel = {name: np.ascontiguousarray(constant(backend, r, "float32", None)) for name, r in plan.constants}
+    made = steps.steps(plan, kernel, "float32", False)
+    memory = program.placed(made)[1]
+    assert memory < sum(made.sizes) / 2
+    assert memory < 1.5 * plan.peak_floats
+
+
+# ----------------------------------------------------------------------------------------------- faults
+
+
+def one_register(patch: Any) -> None:
+    """Two registers share memory at the same time."""
+    original = program.places
+
+    def overlapping(sizes: Any, lives: Any) -> Any:
+        begins, total = original(sizes, lives)
+        used = [k for k, life in enumerate(lives) if life is not None]
+        at = max(used, key=lambda k: begins[k])
+        return [0 if k == at else begin for k, begin in enumerate(begins)], total
+
+    patch.setattr(program, "places", overlapping)
+
+
+def other_spins(patch: Any) -> None:
+    original = steps._rows
+    patch.setattr(
+        steps, "_rows", lambda op, spins, *rest: original(op, tuple(-spin for spin in spins), *rest)
+    )
+
+
+def changed(name: str, change: Callable[[Any], Any]) -> Callable[[Any], None]:
+    """Steps of a kind are changed as they are added."""
+
+    def plant(patch: Any) -> None:
+        original = program.Steps.add
+
+        def add(self: Any, kind: str, units: int, cost: float, operands: Any, **more: Any) -> Any:
+            step = original(self, kind, units, cost, operands, **more)
+            if kind == name:
+                change(step)
+            return step
+
+        patch.setattr(program.Steps, "add", add)
+
+    return plant
+
+
+def one_unit_less(step: Any) -> None:
+    step.units -= step.units > 1
+
+
+def rolled(step: Any) -> None:
+    step.index = np.roll(step.index, 1)
+
+
+def never_added(step: Any) -> None:
+    """A sum of gradients forgets the first."""
+    step.operands[0] = None
+
+
+FAULTS: dict[str, tuple[str, bool, Callable[[Any], None]]] = {
+    "registers share memory": ("time-frequency", False, one_register),
+    "wavelets of the other spin": ("time-frequency", False, other_spins),
+    "responses left out": ("time-frequency", False, changed("bandpass", one_unit_less)),
+    "averages left out": ("time-frequency", False, changed("lowpass", one_unit_less)),
+    "tiles left out": ("time-frequency", False, changed("along", one_unit_less)),
+    "coefficients in another order": ("time-frequency", False, changed("take", rolled)),
+    "gradients in another order": ("2-D", True, changed("take", rolled)),
+    "a gradient not added": ("2-D", True, changed("sum", never_added)),
+    "gradients of some wavelets left out": ("2-D", True, changed("bandpass_vjp_shared", one_unit_less)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault_is_caught(fault: str, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, is_gradient, plant = FAULTS[fault]
+    plan = OPERATORS[name]().plan
+    plant(monkeypatch)
+    plan, plain = (backward(plan), differentiating()) if is_gradient else (plan, NumPyBackend())
+    with pytest.raises(AssertionError):
+        compare(plan, "float64", 1, 2, plain)
