@@ -427,6 +427,6 @@ def test_every_primitive_and_composite_has_a_mutation() -> None:
     # Where to work, how, and how much at a time are policies: no number depends on them.
     policies = {"scope", "chunk", "exact", "replayed"}
     # What these give is compared with the operations that they stand for: tests/test_native_operators.py.
-    shortcuts = {"cascade", "cascade_gradient", "along", "along_gradient"}
+    shortcuts = {"cascade", "cascade_gradient"}
     assert methods - policies - shortcuts == {mutation.method for mutation in MUTATIONS}
     assert len({mutation.name for mutation in MUTATIONS}) == len(MUTATIONS) >= 80

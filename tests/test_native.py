@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from groupscat.backend.base import Frames
 from groupscat.testing.tolerances import assert_close
 from groupscat_native import kernels, library, shapes
-from groupscat_native.bands import band, rows
+from groupscat_native.bands import band
 from groupscat_native.compile import HERE, SUFFIX, variants
 
 if library.load()[0] is None:
@@ -327,48 +327,6 @@ def test_averages_in_frames(first: bool, per: int, dtype: str) -> None:
         g, back = noise(out.shape, dtype), empty(x.shape, dtype)
         assert kernels.lowpass(g, bands, back, 2, adjoint=True)
         close(back, averaged(g, [m.T for m in matrices]), dtype)
-
-
-# ------------------------------------------------------------------------------------------ along rows
-
-
-@precision
-@pytest.mark.parametrize("spins", kernels.SPINS, ids=str)
-@pytest.mark.parametrize("with_average", [True, False])
-@pytest.mark.parametrize("parts", [1, 2])
-def test_along_rows(parts: int, with_average: bool, spins: tuple[int, ...], dtype: str) -> None:
-    """|Σ_r ψ(λ, r) x(r, t)|, of ψ̄ for the other spin, and its gradient in closed form."""
-    count, planar = 5, any(spins)
-    for n, t, workers in [(1, 1, 1), (7, 33, 1), (37, 65, 2), (16, 200, 2)]:
-        psi = noise((count * (1 + planar), n), dtype)
-        psi[:, : n // 3] = 0
-        average = noise((3, count), dtype) if with_average else None
-        w = psi[:count].astype(complex) + (1j * psi[count:] if planar else 0)
-        mean = np.eye(count) if average is None else average.astype(float)
-        x = noise((2, parts, n, t), dtype)
-        u = x[:, 0].astype(complex) + (1j * x[:, 1] if parts == 2 else 0)
-        turned = [w.conj() if spin < 0 else w for spin in spins]
-        z = np.stack([m @ u for m in turned], 1)
-        wanted = (mean @ np.abs(z)).reshape(2, -1, t)
-        out = empty(wanted.shape, dtype)
-        tables = rows(psi, 1 + planar), None if average is None else rows(average)
-        assert kernels.along(x, *tables, spins, out, workers)
-        close(out, wanted, dtype)
-        g, back = noise(wanted.shape, dtype), empty(x.shape, dtype)
-        slope = (mean.T @ g.reshape(2, len(spins), -1, t)) * z / np.abs(z)
-        dx = sum(m.conj().T @ slope[:, k] for k, m in enumerate(turned))
-        assert kernels.along(x, *tables, spins, back, workers, g)
-        nearest = np.abs(z).min() / np.abs(z).max()
-        close(back, np.stack([dx.real, dx.imag][:parts], 1), dtype, 1 / max(1e-4, nearest))
-
-
-def test_rows_that_are_left_to_others() -> None:
-    psi, x = rows(noise((4, 7), "float32")), noise((1, 1, 7, 5), "float32")
-    assert kernels.along(x, psi, None, (0,), empty((1, 4, 5), "float32"), 1)
-    assert not kernels.along(x, psi, None, (2,), empty((1, 4, 5), "float32"), 1)
-    assert not kernels.along(x, psi, None, (0,), empty((1, 5, 5), "float32"), 1)
-    assert not kernels.along(x[:, :, :6], psi, None, (0,), empty((1, 4, 5), "float32"), 1)
-    assert not kernels.along(x, psi, rows(noise((2, 3), "float32")), (0,), empty((1, 2, 5), "float32"), 1)
 
 
 def test_memory_that_is_given_back_is_taken_anew() -> None:

@@ -276,27 +276,6 @@ def overlapping(patch: Any) -> None:
     )
 
 
-def other_spins(patch: Any) -> None:
-    one_by_one(patch)
-    original = kernels.along
-    patch.setattr(
-        kernels, "along", lambda x, psi, mean, spins, *r: original(x, psi, mean, [-s for s in spins], *r)
-    )
-
-
-def no_average(patch: Any) -> None:
-    one_by_one(patch)
-    original = kernels.along
-
-    def along(x: Any, psi: Any, mean: Any, *rest: Any) -> bool:
-        if mean is not None:
-            first = np.eye(*mean.matrix.shape, dtype=mean.matrix.dtype)
-            mean = bands.rows(first)
-        return original(x, psi, mean, *rest)
-
-    patch.setattr(kernels, "along", along)
-
-
 def scaled_filters(patch: Any) -> None:
     original = plans.known
 
@@ -318,8 +297,6 @@ FAULTS: dict[str, tuple[str, Callable[[Any], None]]] = {
     "averages of single verbs begin late": ("1-D, complex", spoilt(verbs, "band", late)),
     "rows of the result permuted": ("2-D", spoilt(plans, "tree", permuted)),
     "the last of each part left out": ("2-D", overlapping),
-    "wavelets of the other spin": ("time-frequency", other_spins),
-    "average along rows dropped": ("time-frequency", no_average),
 }
 
 

@@ -14,8 +14,13 @@ import groupscat as gs
 from groupscat.backend.base import Backend
 from groupscat.backend.numpy import NumPyBackend
 from groupscat.execute import constant, run
-from groupscat.plan.plan import Plan
+from groupscat.plan.along import LowModulus, SpinModulus
+from groupscat.plan.constants import Order
+from groupscat.plan.ops import Op
+from groupscat.plan.paths import Paths
+from groupscat.plan.plan import Plan, Register
 from groupscat.plan.recompute import gradient_name, gradient_plan
+from groupscat.space import Axis, Space
 from groupscat.testing.tolerances import assert_close
 from groupscat_native import kernels, library, threads
 from groupscat_native.memory import ALIGNED, places
@@ -26,6 +31,7 @@ if library.load()[0] is None:
 
 from groupscat_native import program, steps
 from groupscat_native.plans import Programs
+from groupscat_native.program import Unknown
 
 Array = np.ndarray[Any, Any]
 TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
@@ -137,6 +143,78 @@ def test_more_threads_than_cores(small: None, monkeypatch: pytest.MonkeyPatch) -
         threads._forget()
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("spins", kernels.SPINS, ids=str)
+@pytest.mark.parametrize("with_average", [True, False])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_along_rows(parts: int, with_average: bool, spins: tuple[int, ...], dtype: str) -> None:
+    """|Σ_r ψ(λ, r) x(r, t)|, of ψ̄ for the other spin, and its gradient in closed form."""
+    count, planar, rng = 5, any(spins), np.random.default_rng(0)
+
+    def noise(*shape: int) -> Array:
+        return rng.standard_normal(shape).astype(dtype)
+
+    for n, t, workers in [(1, 1, 1), (7, 33, 1), (37, 65, 2), (16, 200, 2)]:
+        psi = noise(count * (1 + planar), n)
+        psi[:, : n // 3] = 0
+        average = noise(3, count) if with_average else None
+        w = psi[:count].astype(complex) + (1j * psi[count:] if planar else 0)
+        mean = np.eye(count) if average is None else average.astype(float)
+        x = noise(2, parts, n, t)
+        u = x[:, 0].astype(complex) + (1j * x[:, 1] if parts == 2 else 0)
+        turned = [w.conj() if spin < 0 else w for spin in spins]
+        z = np.stack([m @ u for m in turned], 1)
+        wanted = (mean @ np.abs(z)).reshape(2, -1, t)
+        g = noise(*wanted.shape)
+        slope = (mean.T @ g.reshape(2, len(spins), -1, t)) * z / np.abs(z)
+        dx = sum(m.conj().T @ slope[:, k] for k, m in enumerate(turned))
+        constants = {"psi": psi} | ({} if average is None else {"mean": average})
+        op = SpinModulus(("x", *constants), "y", spins) if planar else LowModulus(("x", *constants), "y")
+        plan = alone(op, x.shape[1:], wanted.shape[1:], constants)
+        (y,) = called(plan, constants, [x], workers)
+        size = np.abs(wanted).max()
+        assert_close(y, wanted, size, TOLERANCE[dtype])
+        (back,) = called(gradient_plan(plan, ("x",), ("y",)), constants, [x, g], workers)
+        nearest = max(1e-4, np.abs(z).min() / np.abs(z).max())
+        size = np.abs(dx).max() / nearest
+        assert_close(back, np.stack([dx.real, dx.imag][:parts], 1), size, TOLERANCE[dtype])
+
+
+def alone(op: Op, given_: tuple[int, ...], made: tuple[int, ...], constants: dict[str, Array]) -> Plan:
+    """The plan of one operation; its constants are given by name, with no recipe."""
+    axes = [Space(tuple(Axis(f"a{k}", n) for k, n in enumerate(shape))) for shape in (given_, made)]
+    registers = (("x", Register(axes[0])), ("y", Register(axes[1])))
+    return Plan(
+        ("x",), tuple((name, Order(())) for name in constants), (op,), registers, (("y", ()),), Paths(())
+    )
+
+
+def called(plan: Plan, constants: dict[str, Array], data: list[Array], workers: int) -> list[Array]:
+    dtype = data[0].dtype.name
+    out = [np.full((2, *plan.register[name].space.shape), np.nan, dtype) for name, _ in plan.outputs]
+    assert Programs(plan, constants, dtype)(data, out, workers)
+    return out
+
+
+def test_operations_that_are_left_to_others() -> None:
+    psi, x = np.ones((4, 7), "float32"), (1, 7, 5)
+    for made, constants in [
+        ((5, 5), {"psi": psi}),
+        ((4, 5), {"psi": psi.astype("float64")}),
+        ((2, 5), {"psi": psi, "mean": np.ones((2, 3), "float32")}),
+    ]:
+        plan = alone(LowModulus(("x", *constants), "y"), x, made, constants)
+        with pytest.raises(Unknown):
+            Programs(plan, constants, "float32")
+    plan = alone(LowModulus(("x", "psi"), "y"), x, (4, 5), {"psi": psi})
+    program_ = Programs(plan, {"psi": psi}, "float32")
+    out = np.empty((1, 4, 5), "float32")
+    assert program_([np.ones((1, *x), "float32")], [out], 1)
+    assert not program_([np.ones((1, 1, 6, 5), "float32")], [out], 1)
+    assert not program_([np.ones((1, *x))], [out], 1)
+    assert not program_([np.ones((1, *x), "float32")], [out[:, ::-1]], 1)
+
+
 lives = st.none() | st.tuples(st.integers(0, 9), st.integers(0, 9)).map(sorted).map(tuple)
 
 
@@ -188,6 +266,16 @@ def other_spins(patch: Any) -> None:
     )
 
 
+def no_average(patch: Any) -> None:
+    original = steps.rows
+
+    def rows(matrix: Array, parts: int = 1) -> Any:
+        found = original(matrix, parts)
+        return found if parts > 1 or len(matrix) == 1 else original(np.eye(*matrix.shape, dtype=matrix.dtype))
+
+    patch.setattr(steps, "rows", rows)
+
+
 def changed(name: str, change: Callable[[Any], Any]) -> Callable[[Any], None]:
     """Steps of a kind are changed as they are added."""
 
@@ -224,6 +312,7 @@ FAULTS: dict[str, tuple[str, bool, Callable[[Any], None]]] = {
     "responses left out": ("time-frequency", False, changed("bandpass", one_unit_less)),
     "averages left out": ("time-frequency", False, changed("lowpass", one_unit_less)),
     "tiles left out": ("time-frequency", False, changed("along", one_unit_less)),
+    "average along rows dropped": ("time-frequency", False, no_average),
     "coefficients in another order": ("time-frequency", False, changed("take", rolled)),
     "gradients in another order": ("2-D", True, changed("take", rolled)),
     "a gradient not added": ("2-D", True, changed("sum", never_added)),

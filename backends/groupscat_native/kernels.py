@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.backend.base import Segments
-from groupscat_native.bands import Band, Rows
+from groupscat_native.bands import Band
 from groupscat_native.library import library
 from groupscat_native.shapes import COMPLEX, MOST, fits, real_of, shape, window
 from groupscat_native.threads import share
@@ -241,42 +241,3 @@ def harmonic(
     cost = spectrum.size * len(filters)
     held = known, spectrum, filters, out, gradient
     return run(lambda s, a, b: call(s, *head, *given, y, a, b), rows, cost, workers, held)
-
-
-def along(
-    x: NDArray[Any],
-    psi: Rows,
-    average: Rows | None,
-    spins: Sequence[int],
-    out: NDArray[Any],
-    workers: int,
-    gradient: NDArray[Any] | None = None,
-) -> bool:
-    """Moduli of responses along rows, averaged along them; or, of a gradient by those, the one by x.
-
-    x: (B, parts, rows, t). psi: (filters, rows), for spins both parts below each other.
-    """
-    batch, parts, rows, samples = x.shape
-    filters = len(psi.matrix) // (2 if any(spins) else 1)
-    outputs = filters if average is None else len(average.matrix)
-    if tuple(spins) not in SPINS or parts not in (1, 2) or psi.matrix.shape[1] != rows:
-        return False
-    if len(psi.live) != filters or (average is not None and average.matrix.shape[1] != filters):
-        return False
-    dtype, coefficients = x.dtype.name, (batch, len(spins) * outputs, samples)
-    if not fits(x, x.shape, dtype) or not fits(gradient, coefficients, dtype):
-        return False
-    if not fits(out, coefficients if gradient is None else x.shape, dtype):
-        return False
-    if any(not fits(m.matrix, m.matrix.shape, dtype) for m in (psi, average) if m is not None):
-        return False
-    sizes = np.array([parts, rows, samples, filters, any(spins), outputs, len(spins), spins[0]], np.int64)
-    mean = None if average is None else average.addresses
-    tables = sizes.ctypes.data, *psi.addresses, *(mean or (None, None)), x.ctypes.data
-    given = [] if gradient is None else [gradient.ctypes.data]
-    call = library()["along" if gradient is None else "along_vjp", x.dtype.name]
-    y = out.ctypes.data
-    tiles = batch * -(-samples // (TILE // x.itemsize))
-    cost = batch * samples * filters * max(1, rows // 16)
-    held = x, psi, average, out, gradient, sizes
-    return run(lambda s, a, b: call(s, *tables, *given, y, a, b), tiles, cost, workers, held)

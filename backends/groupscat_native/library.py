@@ -33,8 +33,6 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "transform": (c_int32, [_P, _P, _P, _P, c_int32, _N, _N]),
     "lowpass": (c_int32, [_P, *_BANDS, _P, _P, _N, _N]),
     "lowpass_vjp": (c_int32, [_P, *_BANDS, _P, _P, _N, _N]),
-    "along": (c_int32, [_P] * 8 + [_N, _N]),
-    "along_vjp": (c_int32, [_P] * 9 + [_N, _N]),
     "program_new": (_P, [_N, _N, _N, _P]),
     "program_free": (None, [_P]),
     "program_step": (None, [_P, _N, c_int32, _N, _N, _P, _P, _P, _P]),

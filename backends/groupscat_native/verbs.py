@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from groupscat.backend.base import Array, Backend, ConstantKind, Frames, Segments
 from groupscat.plan.plan import Plan
 from groupscat_native import kernels
-from groupscat_native.bands import Band, Kept, Rows, band, rows
+from groupscat_native.bands import Band, Kept, band
 from groupscat_native.cascade import Cascade
 from groupscat_native.plans import Whole, Wholes
 from groupscat_native.shapes import COMPLEX
@@ -212,32 +212,6 @@ class NativeVerbs(Backend):
             self._kept.of(band, matrix, view, frame, n, count)
             for matrix, view, frame, n, count in zip(matrices, seen[1:], frames, sizes, counts, strict=True)
         ]
-
-    # --------------------------------------------------------------------------------- along rows
-
-    def along(self, x: Array, psi: Array, spins: Sequence[int], average: Array | None) -> Array | None:
-        return self._along(x, psi, spins, average, None)
-
-    def along_gradient(
-        self, x: Array, psi: Array, spins: Sequence[int], average: Array | None, gradient: Array
-    ) -> Array | None:
-        return self._along(x, psi, spins, average, gradient)
-
-    def _along(
-        self, x: Array, psi: Array, spins: Sequence[int], average: Array | None, gradient: Array | None
-    ) -> Array | None:
-        given = [a for a in (x, psi, average, gradient) if a is not None]
-        dtype = self.dtype(x)
-        seen = self._seen(*given) if all(self.dtype(a) == dtype for a in given) and dtype in COMPLEX else None
-        if seen is None or not all(a.size for a in given[1:]):
-            return None
-        x_, psi_, *rest = seen
-        found: Rows = self._kept.of(rows, psi, psi_, 2 if any(spins) else 1)
-        mean: Rows | None = None if average is None else self._kept.of(rows, average, rest.pop(0))
-        outputs = len(found.live if mean is None else mean.live)
-        shape = x_.shape if gradient is not None else (len(x_), len(spins) * outputs, x_.shape[-1])
-        out = self.fresh(shape, dtype)
-        return out if kernels.along(x_, found, mean, spins, self._view(out), self.workers, *rest) else None
 
     # ------------------------------------------------------------------------------- whole plans
 

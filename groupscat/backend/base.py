@@ -358,27 +358,6 @@ class Backend(Derivatives, ABC):
         """The gradient by the data input of a whole plan, from that of its one output; None as above."""
         return None
 
-    def along(self, x: Array, psi: Array, spins: Sequence[int], average: Array | None) -> Array | None:
-        """|x ⋆ ψ| along rows by matrices, averaged along them, in one pass; None: by products of matrices.
-
-        Parameters
-        ----------
-        x : real, shape (B, parts, rows, t), parts are re, im or one.
-        psi : shape (R, rows) with ``spins`` (0,); else real parts above imaginary ones, (2·R, rows).
-        average : shape (O, R), or None: O = R.
-
-        Returns
-        -------
-        shape (B, spins·O, t).
-        """
-        return None
-
-    def along_gradient(
-        self, x: Array, psi: Array, spins: Sequence[int], average: Array | None, gradient: Array
-    ) -> Array | None:
-        """The gradient of :meth:`along` by x; None as there."""
-        return None
-
     def chunk(self, x: Array) -> int | None:
         """Bytes of intermediate arrays to work on at a time where x lives; None: all at once."""
         return self.chunk_bytes

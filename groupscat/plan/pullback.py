@@ -91,9 +91,6 @@ def _unfold(op: Unfold, xp: Backend, values: Sequence[Array], by: int, gradient:
 @rule.register
 def _low_modulus(op: LowModulus, xp: Backend, values: Sequence[Array], by: int, gradient: Array) -> Array:
     x, low, *average = values
-    whole = xp.along_gradient(x, low, (0,), average[0] if average else None, gradient)
-    if whole is not None:
-        return whole
 
     def part(x: Array, gradient: Array) -> Array:
         y = xp.pullback(lambda y: xp.modulus(y, 1), xp.matmul(low, x), _averaged_back(xp, average, gradient))
@@ -105,9 +102,6 @@ def _low_modulus(op: LowModulus, xp: Backend, values: Sequence[Array], by: int, 
 @rule.register
 def _spin_modulus(op: SpinModulus, xp: Backend, values: Sequence[Array], by: int, gradient: Array) -> Array:
     x, psi, *average = values
-    whole = xp.along_gradient(x, psi, op.spins, average[0] if average else None, gradient)
-    if whole is not None:
-        return whole
     rows, is_complex = xp.shape(psi)[0] // 2, xp.shape(x)[1] == 2
     outputs = xp.shape(gradient)[1] // len(op.spins)
 

@@ -89,7 +89,7 @@ static int NAME(spectrum_planes)(const Shape *s, real *in, real *out, int64_t fi
 }
 
 /* Real signals i and j to spectra in natural order, (re, im) of the first, then of the second: they are transformed
- * as one complex signal. The work must be for one array. */
+ * as one complex signal. The work must be for one array; where i = j, both may be written to one place. */
 static void NAME(two_spectra)(const Shape *s, real *in, int64_t i, int64_t j, Work *w, real *const *to)
 {
     const int64_t last = s->last;

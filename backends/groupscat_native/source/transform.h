@@ -98,11 +98,17 @@ typedef struct {
 } NAME(Work);
 #define Work NAME(Work)
 
+/* How many of some arrays stay in the cache side by side. */
+static int64_t NAME(together)(const Shape *s, int64_t width, int64_t arrays)
+{
+    const int64_t some = CACHE / (2 * s->rows * width * (int64_t)sizeof(real));
+    return some < 1 ? 1 : some > arrays ? arrays : some;
+}
+
 /* Arrays whose rows are `width` long, at most `arrays` of them; 0 where memory ran out. */
 static int NAME(work)(const Shape *s, int64_t width, int64_t arrays, Work *w)
 {
-    const int64_t some = CACHE / (2 * s->rows * width * (int64_t)sizeof(real));
-    w->most = some < 1 ? 1 : some > arrays ? arrays : some;
+    w->most = NAME(together)(s, width, arrays);
     w->wide = NAME(wide)(w->most * width);
     int64_t lanes = 2 * s->last + 8; /* half spectra need some more */
     for (int k = 0; k < s->ndim - 1; k++) {

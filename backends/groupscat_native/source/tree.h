@@ -80,15 +80,20 @@ static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, r
             staged = b;
         }
         const Mark inner = mark();
-        Work w;
-        real *u = NAME(work)(s, s->last, hi - lo, &w) ? take(w.most * b->total * sizeof(real) + 64) : 0;
+        const int64_t most = NAME(together)(s, s->last, hi - lo);
+        real *u = take(most * b->total * sizeof(real) + 64);
         enough = u != 0;
-        for (int64_t p = lo; enough && p < hi; p += w.most) {
-            const int64_t count = hi - p < w.most ? hi - p : w.most;
-            for (int64_t k = 0; k < count; k++)
+        for (int64_t p = lo; enough && p < hi; p += most) {
+            const int64_t count = hi - p < most ? hi - p : most;
+            const Mark transforms = mark(); /* their memory is the child's afterwards */
+            Work w;
+            enough = NAME(work)(s, s->last, most, &w);
+            for (int64_t k = 0; enough && k < count; k++)
                 NAME(multiply)(b, p + k, xr, xi, w.re, w.im, w.wide, k);
-            NAME(respond)(s, &w, count, MODULI, u, 0);
-            enough = NAME(visit)(t, t->nodes + edge->node, u, count, path * b->count + p, out, 0, 1);
+            if (enough)
+                NAME(respond)(s, &w, count, MODULI, u, 0);
+            give_back(transforms);
+            enough = enough && NAME(visit)(t, t->nodes + edge->node, u, count, path * b->count + p, out, 0, 1);
         }
         give_back(inner);
     }
@@ -106,16 +111,21 @@ static int NAME(follow)(const Tree *t, const Node *node, real *u, int64_t some, 
 {
     const Shape *s = node->shape;
     const Mark before = mark();
-    Work w;
+    Work w = {0};
     const int64_t total = s->rows * s->last, width = s->signal ? s->last : s->last / 2 + 1, plane = total + LANES;
-    real *p = NAME(work)(s, width, s->signal ? 1 : some, &w) ? take((s->signal ? 4 * plane : 1) * sizeof(real)) : 0;
-    int enough = p != 0;
+    const int64_t second = some > 1 ? 2 * plane : 0; /* one signal alone: where its own planes come to lie */
+    real *p = s->signal ? take((second + 2 * plane) * sizeof(real)) : 0;
+    int enough = s->signal ? p != 0 : NAME(work)(s, width, some, &w);
     for (int64_t a = 0; enough && a < some;) {
-        real *to[4] = {p, p + plane, p + 2 * plane, p + 3 * plane};
+        real *to[4] = {p, p + plane, p + second, p + second + plane};
         int64_t count = some - a;
         if (s->signal) {
+            const Mark transforms = mark();
             count = count < 2 ? count : 2;
-            NAME(two_spectra)(s, u, a, a + count - 1, &w, to);
+            enough = NAME(work)(s, width, 1, &w);
+            if (enough)
+                NAME(two_spectra)(s, u, a, a + count - 1, &w, to);
+            give_back(transforms);
         } else {
             count = count < w.most ? count : w.most;
             NAME(half_spectra)(s, u + a * total, count, &w);

@@ -165,23 +165,6 @@ static Along NAME(along_of)(const int64_t *sizes, const real *psi, const int32_t
                    .spin = sizes[7]};
 }
 
-EXPORT int32_t EXPORTED(along)(Stack *memory, const int64_t *sizes, const real *psi, const int32_t *live, const real *average,
-                               const int32_t *average_live, const real *x, real *out, int64_t first, int64_t stop)
-{
-    stack = memory;
-    const Along a = NAME(along_of)(sizes, psi, live, average, average_live);
-    return NAME(along)(&a, x, out, first, stop);
-}
-
-EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const real *psi, const int32_t *live, const real *average,
-                                   const int32_t *average_live, const real *x, const real *grad, real *out,
-                                   int64_t first, int64_t stop)
-{
-    stack = memory;
-    const Along a = NAME(along_of)(sizes, psi, live, average, average_live);
-    return NAME(along_vjp)(&a, x, grad, out, first, stop);
-}
-
 /* A program of `count` steps; they are described one by one below. per: numbers of one signal in each array of the
  * caller. NULL where memory ran out. */
 EXPORT void *EXPORTED(program_new)(int64_t count, int64_t memory, int64_t arrays, const int64_t *per)
