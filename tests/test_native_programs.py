@@ -29,7 +29,7 @@ from tests.frameworks import missing
 if library.load()[0] is None:
     pytest.skip(f"no compiled kernels: {library.load()[1]}", allow_module_level=True)
 
-from groupscat_native import program, steps
+from groupscat_native import parameters, plans, program, steps
 from groupscat_native.plans import Programs
 from groupscat_native.program import Unknown
 
@@ -237,7 +237,7 @@ def test_memory_is_used_again() -> None:
     plan = OPERATORS["time-frequency"]().plan
     backend = gs.get_backend("numpy")
     kernel = {name: np.ascontiguousarray(constant(backend, r, "float32", None)) for name, r in plan.constants}
-    made = steps.steps(plan, kernel, "float32", False)
+    made = plans.steps(plan, kernel, "float32", False)
     memory = program.placed(made)[1]
     assert memory < sum(made.sizes) / 2
     assert memory < 1.5 * plan.peak_floats
@@ -260,20 +260,20 @@ def one_register(patch: Any) -> None:
 
 
 def other_spins(patch: Any) -> None:
-    original = steps._rows
+    original = steps.along
     patch.setattr(
-        steps, "_rows", lambda op, spins, *rest: original(op, tuple(-spin for spin in spins), *rest)
+        steps, "along", lambda op, spins, *rest: original(op, tuple(-spin for spin in spins), *rest)
     )
 
 
 def no_average(patch: Any) -> None:
-    original = steps.rows
+    original = parameters.rows
 
     def rows(matrix: Array, parts: int = 1) -> Any:
         found = original(matrix, parts)
         return found if parts > 1 or len(matrix) == 1 else original(np.eye(*matrix.shape, dtype=matrix.dtype))
 
-    patch.setattr(steps, "rows", rows)
+    patch.setattr(parameters, "rows", rows)
 
 
 def changed(name: str, change: Callable[[Any], Any]) -> Callable[[Any], None]:

@@ -15,9 +15,24 @@ from numpy.typing import NDArray
 from groupscat.plan.plan import Plan
 from groupscat_native import kernels
 from groupscat_native.cascade import Cascade, known
-from groupscat_native.program import Program, Unknown
-from groupscat_native.steps import steps
+from groupscat_native.program import Program, Steps, Unknown
+from groupscat_native.steps import place, step
 from groupscat_native.tree import tree
+
+
+def steps(plan: Plan, constants: Mapping[str, NDArray[Any]], dtype: str, shared: bool) -> Steps:
+    """The steps of a plan.
+
+    Raises
+    ------
+    Unknown : the kernels do not know an operation, a length or a type.
+    """
+    found = Steps(plan, constants, dtype, shared)
+    for op in reversed(plan.ops):
+        place(op, found)
+    for op, found.dead in plan.schedule:
+        step(op, found)
+    return found
 
 
 class Programs:

@@ -1,0 +1,123 @@
+"""What steps are told beside their arrays: windows, averages, matrices, where samples come from."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groupscat.plan.ops import Bandpass, Crop, Lowpass, Op, Pad
+from groupscat_native import shapes
+from groupscat_native.bands import band, live_rows, rows
+from groupscat_native.kernels import SPINS, TILE
+from groupscat_native.library import library
+from groupscat_native.program import Steps, Unknown, View
+from groupscat_native.shapes import MOST
+
+
+def padded(op: Pad, src: str, to: Steps) -> list[NDArray[np.int32]]:
+    """By axis, where each sample of the result comes from."""
+    index = [np.ascontiguousarray(to.constants[name], np.int32) for name in op.srcs[1:]]
+    for each, size in zip(index, to.shape(src)[1:], strict=True):
+        if each.min(initial=0) < -1 or each.max(initial=0) >= size:
+            raise Unknown
+    return index
+
+
+def cropped(op: Crop) -> list[NDArray[np.int32]]:
+    return [np.arange(*each, dtype=np.int32) for each in op.slices]
+
+
+def gather(kind: str, index: list[NDArray[np.int32]], src: str, dst: str, to: Steps) -> None:
+    """Samples of ``src`` become those of ``dst``; in the adjoint gradients ``src`` go to ``dst``."""
+    whole, part = (dst, src) if kind == "pad_vjp" else (src, dst)
+    channels, *sizes = to.shape(whole)
+    if len(sizes) > 3 or tuple(map(len, index)) != to.shape(part)[1:]:
+        raise Unknown
+    arguments = len(sizes), to.pointers.numbers(sizes), to.pointers.numbers(to.shape(part)[1:])
+    table, per = to.pointers.list(index), 2 if to.is_complex(whole) else 1
+    call = library()["program_padding", to.dtype]
+    to.add(
+        kind, channels, to.numbers(part) / 8, [to.view(src), to.view_of_result(dst)],
+        describe=lambda program, k, add: call(program, k, *arguments, table, per),
+    )  # fmt: skip
+
+
+def block(
+    op: Bandpass, full: tuple[int, ...], sizes: list[int], name: str, responses: View, to: Steps
+) -> Any:
+    filters = to.real(name)
+    whole = filters.shape[1]
+    if op.part is not None:
+        filters = filters[:, slice(*op.part)]
+    form, found = to.form(sizes), shapes.window(full[1:], tuple(sizes), tuple(op.segments), tuple(op.fold))
+    if found is None or filters.shape[-1] != 1 or len(filters) != math.prod(op.fold):
+        raise Unknown
+    if filters.shape[2:-1] != tuple(sizes):
+        raise Unknown
+    axes, bins = to.pointers.data(found[0]), to.pointers.data(found[1])
+    live = to.pointers.data(live_rows(filters, form.rows))
+    to.pointers.keep(filters)
+    arguments = form.pointer, len(sizes), axes, bins, live, filters.ctypes.data, filters.shape[1], whole
+    call = library()["program_block", to.dtype]
+
+    def describe(program: int, k: int, add: bool) -> None:
+        if not call(program, k, *arguments, responses.apart, add):
+            raise MemoryError("No memory for the tables of a plan.")
+
+    return describe
+
+
+def averages(op: Lowpass, sizes: tuple[int, ...], to: Steps) -> Any:
+    if to.is_complex(op.dst) or len(sizes) > 3:
+        raise Unknown
+    bands = [
+        band(to.real(name), frames, n, count)
+        for name, frames, n, count in zip(
+            [name for name in op.srcs if name in to.constants], op.frames, sizes, op.counts, strict=True
+        )
+    ]
+    if max(max(each.axis) for each in bands) > MOST:
+        raise Unknown
+    arguments = to.pointers.bands(bands)
+    call = library()["program_bands", to.dtype]
+    return lambda program, k, add: call(program, k, *arguments)
+
+
+def along(op: Op, spins: tuple[int, ...], result: tuple[int, ...], to: Steps) -> tuple[int, float, Any]:
+    src, psi, *average = op.srcs
+    parts, count, samples = to.shape(src)
+    found = rows(to.real(psi), 2 if any(spins) else 1)
+    mean = rows(to.real(average[0])) if average else None
+    filters = len(found.live)
+    outputs = filters if mean is None else len(mean.live)
+    wanted = len(spins) * outputs, samples
+    fits = mean is None or mean.matrix.shape[1] == filters
+    if spins not in SPINS or found.matrix.shape[1] != count or not fits or result != wanted:
+        raise Unknown
+    to.pointers.keep((found, mean))
+    sizes = to.pointers.numbers((parts, count, samples, filters, any(spins), outputs, len(spins), spins[0]))
+    arguments = sizes, *found.addresses, *(mean.addresses if mean else (None, None))
+    call = library()["program_along", to.dtype]
+    units = -(-samples // (TILE // np.dtype(to.dtype).itemsize))
+    cost = samples * filters * max(1, count // 16)
+    return units, cost, lambda program, k, add: call(program, k, *arguments, add)
+
+
+def taken(src: str, order: str, dst: str, back: bool, to: Steps) -> None:
+    index = np.ascontiguousarray(to.constants[order], np.int32)
+    many, few = (dst, src) if back else (src, dst)
+    channels = to.shape(many)[0]
+    if len(index) != to.shape(few)[0] or index.min(initial=0) < 0 or index.max(initial=0) >= channels:
+        raise Unknown
+    out = to.view_of_result(dst)
+    if back:
+        if len(set(index.tolist())) < len(index):
+            raise Unknown
+        if len(index) < channels:
+            to.add("clear", to.numbers(dst), to.numbers(dst) / 8, [out])
+    each = to.numbers(many) // channels
+    operands = [to.view(src), out]
+    to.add("take", len(index), to.numbers(few) / 8, operands, index=index, numbers=(each, back))
