@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,37 @@ TOGETHER = 8
 
 
 @dataclass(frozen=True)
+class Shares:
+    """A band by samples: each goes to outputs ``into`` with weights ``shares``, both (n, most), some of them 0."""
+
+    into: NDArray[np.int32]
+    shares: NDArray[Any]
+
+
+@dataclass(frozen=True)
 class Band:
     """``count`` outputs of ``taps`` samples each of an axis of ``n``; axis: (n, count, taps, step)."""
 
     axis: tuple[int, int, int, int]
     start: NDArray[np.int32]
     weights: NDArray[Any]
+
+    @cached_property
+    def adjoint(self) -> Shares:
+        """What gradients of samples are summed from."""
+        n, _, taps, _ = self.axis
+        sample = (self.start[:, None] + np.arange(taps)) % n
+        weights = np.broadcast_to(self.weights, sample.shape)
+        output, tap = np.nonzero(weights)
+        sample, weights = sample[output, tap], weights[output, tap]
+        order = np.argsort(sample, kind="stable")
+        sample, output, weights = sample[order], output[order], weights[order]
+        uses = np.bincount(sample, minlength=n)
+        place = np.arange(len(sample)) - np.repeat(np.cumsum(uses) - uses, uses)
+        shape = n, max(1, int(uses.max(initial=0)))
+        into, shares = np.zeros(shape, np.int32), np.zeros(shape, self.weights.dtype)
+        into[sample, place], shares[sample, place] = output, weights
+        return Shares(into, shares)
 
 
 def band(matrix: NDArray[Any], frames: Frames | None, n: int, count: int) -> Band:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from groupscat.plan.ops import Bandpass
 from groupscat.plan.plan import Plan
 from groupscat_native import kernels, shapes
-from groupscat_native.bands import band, live_rows
+from groupscat_native.bands import Band, band, live_rows
 from groupscat_native.library import library
 from groupscat_native.pointers import Pointers
 from groupscat_native.shapes import Shape
@@ -47,7 +48,8 @@ class Cascade:
 
     def __init__(self, plan: Plan, found: Tree, constants: Constants, dtype: str) -> None:
         self._library, self._dtype = library(), dtype
-        self._pointers = Pointers()
+        self._pointers, self._lock = Pointers(), threading.Lock()
+        self._nodes: list[tuple[tuple[Any, ...], list[Band]]] = []
         self._pointers.keep(constants)
         self.pointer, self.complete, self.cost = None, False, 0
         #: Shapes of a signal and of its coefficients.
@@ -71,7 +73,8 @@ class Cascade:
         first = 0
         for at, (node, shape) in enumerate(zip(found.nodes, forms, strict=True)):
             self.cost += 2 * node.count * math.prod(node.sizes)
-            self._node(at, node, shape, first, constants)
+            self._nodes.append(self._node(at, node, shape, first, constants))
+            self._describe(self._nodes[-1], adjoint=False)
             for op, child in node.edges:
                 if not self._edge(first, child, op, node, forms[child], constants):
                     return
@@ -104,6 +107,7 @@ class Cascade:
         call, batch = self._library["tree_vjp", self._dtype], len(x)
         if not self._fit(batch, x, gradient) or not shapes.fits(out, x.shape, self._dtype):
             return False
+        self._differentiable()
         t, a, g, b = self.pointer, x.ctypes.data, gradient.ctypes.data, out.ctypes.data
         cost = 3 * self.cost * batch
         if batch >= 2 * workers:
@@ -119,18 +123,30 @@ class Cascade:
             out += other
         return True
 
-    def _node(self, at: int, node: Node, shape: Shape, first: int, constants: Constants) -> None:
+    def _node(
+        self, at: int, node: Node, shape: Shape, first: int, constants: Constants
+    ) -> tuple[tuple[Any, ...], list[Band]]:
+        """What the kernels are told of a node, and its averages."""
         assert node.average is not None
         op, rows = node.average
         bands = [
             band(constants[name], frames, n, count)
             for name, frames, n, count in zip(op.srcs[1:], op.frames, node.sizes, op.counts, strict=True)
         ]
-        self._library["tree_node", self._dtype](
-            self.pointer, at, shape.pointer, first, len(node.edges), self._pointers.data(rows),
-            *self._pointers.bands(bands),
-        )  # fmt: skip
         self._pointers.keep(shape)
+        return (at, shape.pointer, first, len(node.edges), self._pointers.data(rows)), bands
+
+    def _describe(self, node: tuple[tuple[Any, ...], list[Band]], adjoint: bool) -> None:
+        head, bands = node
+        told = self._pointers.bands(bands, adjoint and len(bands) > 1)
+        self._library["tree_node", self._dtype](self.pointer, *head, *told)
+
+    def _differentiable(self) -> None:
+        """Gradients read the averages by samples, which are made for the first of them."""
+        with self._lock:
+            nodes, self._nodes = self._nodes, []
+            for node in nodes:
+                self._describe(node, adjoint=True)
 
     def _edge(
         self, at: int, child: int, op: Bandpass, node: Node, shape: Shape, constants: Constants

@@ -74,7 +74,7 @@ def _(op: Lowpass, pull: Pullback, to: Steps) -> None:
     channels, *sizes = to.shape(pull.dst)
     if to.is_complex(gradient):
         raise Unknown
-    describe = averages(op, tuple(sizes), to)
+    describe = averages(op, tuple(sizes), to, adjoint=True)
     out = to.view_of_result(pull.dst)
     to.add("lowpass_vjp", channels, to.numbers(pull.dst) / 2, [to.view(gradient), out], describe=describe)
 

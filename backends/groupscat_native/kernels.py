@@ -7,7 +7,6 @@ shapes do not belong together, which those who come next can tell better. Arrays
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import math
 from collections import deque
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from groupscat.backend.base import Segments
 from groupscat_native.bands import Band
 from groupscat_native.library import library
+from groupscat_native.pointers import Pointers
 from groupscat_native.shapes import COMPLEX, MOST, fits, real_of, shape, window
 from groupscat_native.threads import share
 
@@ -196,17 +196,16 @@ def lowpass(
     ):
         return False
     call = library()["lowpass_vjp" if adjoint else "lowpass", dtype]
-    axes = np.array([band.axis for band in bands], np.int64)
-    starts = (ctypes.c_void_p * len(bands))(*(band.start.ctypes.data for band in bands))
-    weights = (ctypes.c_void_p * len(bands))(*(band.weights.ctypes.data for band in bands))
+    held = Pointers()
+    told = held.bands(bands, adjoint and len(bands) > 1)
     a, b, d = x.ctypes.data, out.ctypes.data, len(bands)
     size = max(x.size, out.size)
     return run(
-        lambda s, lo, hi: call(s, d, axes.ctypes.data, starts, weights, a, b, lo, hi),
+        lambda s, lo, hi: call(s, *told, a, b, lo, hi),
         math.prod(x.shape[: x.ndim - d]),
         size // 2,
         workers,
-        (x, out, axes, *bands),
+        (x, out, held),
     )
 
 

@@ -20,7 +20,7 @@ LEVELS = {"base": 0, "avx2": 1, "avx512": 2}
 _P, _N = c_void_p, c_int64
 #: Axes of a block: its shape, how many, their numbers, bins, filters, count, stride.
 _BLOCK = [_P, c_int32, _P, _P, _P, _N, _N]
-_BANDS = [c_int32, _P, POINTER(_P), POINTER(_P)]
+_BANDS = [c_int32, _P, POINTER(_P)]
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "shape_new": (_P, [c_int32, _P]),
     "shape_rows": (_N, [_P]),

@@ -70,7 +70,7 @@ def block(
     return describe
 
 
-def averages(op: Lowpass, sizes: tuple[int, ...], to: Steps) -> Any:
+def averages(op: Lowpass, sizes: tuple[int, ...], to: Steps, adjoint: bool = False) -> Any:
     if to.is_complex(op.dst) or len(sizes) > 3:
         raise Unknown
     bands = [
@@ -81,7 +81,7 @@ def averages(op: Lowpass, sizes: tuple[int, ...], to: Steps) -> Any:
     ]
     if max(max(each.axis) for each in bands) > MOST:
         raise Unknown
-    arguments = to.pointers.bands(bands)
+    arguments = to.pointers.bands(bands, adjoint and len(bands) > 1)
     call = library()["program_bands", to.dtype]
     return lambda program, k, add: call(program, k, *arguments)
 

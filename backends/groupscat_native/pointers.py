@@ -36,12 +36,15 @@ class Pointers:
         self._kept.append(arrays)
         return (ctypes.c_void_p * len(arrays))(*(None if a is None else a.ctypes.data for a in arrays))
 
-    def bands(self, bands: Sequence[Band]) -> tuple[Any, ...]:
-        """What kernels are told of averages: how many axes, their numbers, starts and weights."""
-        axes = self.data(np.array([band.axis for band in bands], np.int64))
-        return (
-            len(bands),
-            axes,
-            self.list([band.start for band in bands]),
-            self.list([band.weights for band in bands]),
-        )
+    def bands(self, bands: Sequence[Band], adjoint: bool = False) -> tuple[Any, ...]:
+        """What kernels are told of averages, or of their adjoint: how many axes, their numbers and tables."""
+        back = [band.adjoint if adjoint else None for band in bands]
+        axes = [
+            (*band.axis, 0 if each is None else each.into.shape[1])
+            for band, each in zip(bands, back, strict=True)
+        ]
+        tables: list[NDArray[Any] | None] = []
+        for band, each in zip(bands, back, strict=True):
+            tables += [band.start, band.weights]
+            tables += [None, None] if each is None else [each.into, each.shares]
+        return len(bands), self.data(np.array(axes, np.int64)), self.list(tables)

@@ -5,6 +5,9 @@ typedef struct {
     int64_t n, count, taps, step;
     const int32_t *start;
     const real *weights;
+    int64_t most;        /* the same by samples, for the adjoint: `most` outputs that each one goes to */
+    const int32_t *into;
+    const real *shares;
 } NAME(Band);
 #define Band NAME(Band)
 
@@ -210,20 +213,38 @@ static void NAME(line_vjp)(const Band *b, real *x, const real *grad)
         x[k % b->n] += x[b->n + k];
 }
 
+/* Sample k of `across_vjp` for `width` vectors at grad. */
+static inline __attribute__((always_inline)) void NAME(spread_some)(const Band *b, int64_t k, real *x, const real *grad,
+                                                                    int64_t inner, const int width)
+{
+    const int32_t *into = b->into + k * b->most;
+    const real *w = b->shares + k * b->most;
+    vec s[4];
+    for (int i = 0; i < width; i++)
+        s[i] = (vec){0};
+    for (int64_t t = 0; t < b->most; t++) {
+        const real *p = grad + into[t] * inner;
+        const vec c = all(w[t]);
+        for (int i = 0; i < width; i++)
+            s[i] += c * load(p + i * LANES);
+    }
+    for (int i = 0; i < width; i++)
+        store(x + k * inner + i * LANES, s[i]);
+}
+
 static void NAME(across_vjp)(const Band *b, real *x, const real *grad, int64_t inner)
 {
-    memset(x, 0, b->n * inner * sizeof(real));
-    for (int64_t o = 0; o < b->count; o++) {
-        const real *w = b->weights + o * b->step, *g = grad + o * inner;
-        int64_t k = b->start[o];
-        for (int64_t t = 0; t < b->taps; t++, k = k + 1 == b->n ? 0 : k + 1) {
-            real *p = x + k * inner;
-            const vec c = all(w[t]);
-            int64_t i = 0;
-            for (; i + LANES <= inner; i += LANES)
-                store(p + i, load(p + i) + c * load(g + i));
-            for (; i < inner; i++)
-                p[i] += w[t] * g[i];
+    for (int64_t k = 0; k < b->n; k++) {
+        int64_t i = 0;
+        for (; i + 4 * LANES <= inner; i += 4 * LANES)
+            NAME(spread_some)(b, k, x + i, grad + i, inner, 4);
+        for (; i + LANES <= inner; i += LANES)
+            NAME(spread_some)(b, k, x + i, grad + i, inner, 1);
+        for (; i < inner; i++) {
+            real s = 0;
+            for (int64_t t = 0; t < b->most; t++)
+                s += b->shares[k * b->most + t] * grad[b->into[k * b->most + t] * inner + i];
+            x[k * inner + i] = s;
         }
     }
 }
@@ -238,20 +259,19 @@ static void NAME(rows_last_vjp)(const Band *b, real *x, real *grad, int64_t rows
             to[v] = x + at * b->n, from[v] = grad + at * b->count;
         }
         NAME(gather)(from, b->count, result, 1);
-        memset(lanes, 0, (b->n + b->taps) * sizeof(vec));
-        for (int64_t o = 0; o < b->count; o++) {
-            vec *p = lanes + b->start[o];
-            const real *w = b->weights + o * b->step;
-            const vec g = result[o];
-            for (int64_t k = 0; k < b->taps; k++)
-                p[k] += g * w[k];
+        const int32_t *into = b->into;
+        const real *w = b->shares;
+        for (int64_t k = 0; k < b->n; k++, into += b->most, w += b->most) {
+            vec s = {0};
+            for (int64_t t = 0; t < b->most; t++)
+                s += result[into[t]] * w[t];
+            lanes[k] = s;
         }
-        for (int64_t k = 0; k < b->taps; k++)
-            lanes[k % b->n] += lanes[b->n + k];
         NAME(scatter)(to, count, b->n, lanes, 1);
     }
 }
 
+/* Of more axes than one the bands need what the adjoint reads. */
 static int NAME(lowpass_vjp)(int ndim, const Band *b, real *grad, real *out, int64_t first, int64_t stop)
 {
     int64_t total = 1, outputs = 1, room = 0, rows = 1;

@@ -67,29 +67,27 @@ EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, real *filte
     return NAME(harmonic_vjp)(s, filters, count, spectra, grad, out, first, stop);
 }
 
-static void NAME(bands)(int ndim, const int64_t *axes, const int32_t *const *starts, const real *const *weights, Band *b)
+static void NAME(bands)(int ndim, const int64_t *axes, const void *const *tables, Band *b)
 {
-    for (int k = 0; k < ndim; k++)
-        b[k] = (Band){axes[4 * k], axes[4 * k + 1], axes[4 * k + 2], axes[4 * k + 3],
-                      starts[k], weights[k]};
+    for (int k = 0; k < ndim; k++, axes += 5, tables += 4)
+        b[k] = (Band){.n = axes[0], .count = axes[1], .taps = axes[2], .step = axes[3], .most = axes[4],
+                      .start = tables[0], .weights = tables[1], .into = tables[2], .shares = tables[3]};
 }
 
-/* axes: ndim times (n, count, taps, step); starts and weights: of each axis. */
-EXPORT int32_t EXPORTED(lowpass)(Stack *memory, int32_t ndim, const int64_t *axes, const int32_t *const *starts,
-                                 const real *const *weights, real *in, real *out, int64_t first, int64_t stop)
+/* axes: ndim times (n, count, taps, step, most); tables: as often start, weights, into, shares. */
+EXPORT int32_t EXPORTED(lowpass)(Stack *memory, int32_t ndim, const int64_t *axes, const void *const *tables, real *in, real *out, int64_t first, int64_t stop)
 {
     stack = memory;
     Band b[3];
-    NAME(bands)(ndim, axes, starts, weights, b);
+    NAME(bands)(ndim, axes, tables, b);
     return NAME(lowpass)(ndim, b, in, out, first, stop);
 }
 
-EXPORT int32_t EXPORTED(lowpass_vjp)(Stack *memory, int32_t ndim, const int64_t *axes, const int32_t *const *starts,
-                                     const real *const *weights, real *grad, real *out, int64_t first, int64_t stop)
+EXPORT int32_t EXPORTED(lowpass_vjp)(Stack *memory, int32_t ndim, const int64_t *axes, const void *const *tables, real *grad, real *out, int64_t first, int64_t stop)
 {
     stack = memory;
     Band b[3];
-    NAME(bands)(ndim, axes, starts, weights, b);
+    NAME(bands)(ndim, axes, tables, b);
     return NAME(lowpass_vjp)(ndim, b, grad, out, first, stop);
 }
 
@@ -118,12 +116,11 @@ EXPORT void EXPORTED(tree_free)(Tree *t)
 }
 
 EXPORT void EXPORTED(tree_node)(Tree *t, int64_t at, const Shape *s, int64_t first, int64_t blocks, const int32_t *rows,
-                                int32_t ndim, const int64_t *axes, const int32_t *const *starts,
-                                const real *const *weights)
+                                int32_t ndim, const int64_t *axes, const void *const *tables)
 {
     Node *n = t->nodes + at;
     n->shape = s, n->first = first, n->blocks = blocks, n->rows = rows, n->ndim = ndim;
-    NAME(bands)(ndim, axes, starts, weights, n->bands);
+    NAME(bands)(ndim, axes, tables, n->bands);
 }
 
 EXPORT int32_t EXPORTED(tree_edge)(Tree *t, int64_t at, int64_t node, const Shape *s, int32_t ndim, const int64_t *axes,
@@ -210,11 +207,10 @@ EXPORT int32_t EXPORTED(program_block)(Program *p, int64_t at, const Shape *s, i
     return table != 0;
 }
 
-EXPORT void EXPORTED(program_bands)(Program *p, int64_t at, int32_t ndim, const int64_t *axes, const int32_t *const *starts,
-                                    const real *const *weights)
+EXPORT void EXPORTED(program_bands)(Program *p, int64_t at, int32_t ndim, const int64_t *axes, const void *const *tables)
 {
     p->steps[at].ndim = ndim;
-    NAME(bands)(ndim, axes, starts, weights, p->steps[at].bands);
+    NAME(bands)(ndim, axes, tables, p->steps[at].bands);
 }
 
 EXPORT void EXPORTED(program_along)(Program *p, int64_t at, const int64_t *sizes, const real *psi, const int32_t *live,
