@@ -9,6 +9,7 @@
 #include "harmonic.h"
 #include "tree.h"
 #include "along.h"
+#include "angular.h"
 
 EXPORT Shape *EXPORTED(shape_new)(int32_t ndim, const int64_t *size) { return NAME(shape_new)(ndim, size); }
 
@@ -181,6 +182,39 @@ EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const re
     return NAME(along_vjp)(&a, x, grad, out, first, stop);
 }
 
+/* sizes: parts, groups, inputs, samples, positions, entries, apart. */
+static Angular NAME(angular_of)(const int64_t *sizes, const real *matrix, const int32_t *table)
+{
+    return (Angular){.parts = sizes[0], .groups = sizes[1], .inputs = sizes[2], .samples = sizes[3],
+                     .positions = sizes[4], .entries = sizes[5], .apart = sizes[6], .matrix = matrix, .table = table};
+}
+
+EXPORT int32_t EXPORTED(angular)(Stack *memory, const int64_t *sizes, const real *matrix, const int32_t *table,
+                                 const real *x, real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Angular a = NAME(angular_of)(sizes, matrix, table);
+    return NAME(angular)(&a, x, out, first, stop);
+}
+
+EXPORT int32_t EXPORTED(angular_vjp)(Stack *memory, const int64_t *sizes, const real *matrix, const int32_t *table,
+                                     const real *x, const real *grad, real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Angular a = NAME(angular_of)(sizes, matrix, table);
+    return NAME(angular_vjp)(&a, x, grad, out, first, stop);
+}
+
+/* sizes: groups, inputs, outputs, positions. */
+EXPORT int32_t EXPORTED(mix_channels)(Stack *memory, const int64_t *sizes, const real *matrix, const int32_t *live,
+                                      const real *x, real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Mix m = {.groups = sizes[0], .inputs = sizes[1], .outputs = sizes[2], .positions = sizes[3], .matrix = matrix,
+                   .live = live};
+    return NAME(mix_channels)(&m, x, out, first, stop);
+}
+
 #undef LANES
 #undef vec
 #undef loose
@@ -200,6 +234,8 @@ EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const re
 #undef Edge
 #undef Tree
 #undef Along
+#undef Angular
+#undef Mix
 #undef Shape
 #undef Group
 #undef Block
