@@ -1,4 +1,4 @@
-"""Filters along the channels of groups, and linear combinations of channels: tables of matrices, and the kernels."""
+"""Filters along the channels of groups, and linear combinations of channels: tables, and the kernels."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ROUNDINGS = 4
 class Channels:
     """A matrix (groups or 1, 2·samples, parts·inputs) by entries, of two samples each where these are alike.
 
-    What Im V contributes to two such samples differs in sign alone: to those half a turn apart where V(θ+π) is
-    V̄(θ), and to those of ψ̃ and of its conjugate.
+    What Im V contributes to two such samples differs in sign alone: to those half a turn apart where
+    V(θ+π) is V̄(θ), and to those of ψ̃ and of its conjugate.
 
     Parameters
     ----------
     matrix : (groups or 1, entries, parts, inputs, 2), what inputs contribute to re and im of a sample.
-    table : (entries, 6), a sample, the other one or −1, and of each of two parts the first input that matters
-        and the one behind the last.
+    table : (entries, 4), a sample, the other one or −1, the first input that matters and the one behind
+        the last.
     samples : of the result.
     """
 
@@ -46,15 +46,17 @@ def channels(matrix: NDArray[Any], parts: int) -> Channels:
     size, eps = np.abs(by).max(initial=0), np.finfo(matrix.dtype).eps
     pairs = _pairs(by, ROUNDINGS * eps * size) if parts == 2 else [(k, -1) for k in range(samples)]
     kept = by[[first for first, _ in pairs]]
-    bounds = np.zeros((len(pairs), 2, 2), np.int32)
-    bounds[:, :parts] = live(np.abs(kept).max((1, 4), initial=0), NEGLIGIBLE * eps * size)
-    table = np.concatenate([np.array(pairs, np.int32).reshape(-1, 2), bounds.reshape(-1, 4)], 1)
+    bounds = live(np.abs(kept).max((1, 2, 4), initial=0), NEGLIGIBLE * eps * size)
+    table = np.concatenate([np.array(pairs, np.int32).reshape(-1, 2), bounds], 1)
     return Channels(np.ascontiguousarray(kept.swapaxes(0, 1)), table, samples)
 
 
 def _pairs(by: NDArray[Any], least: float) -> list[tuple[int, int]]:
-    """Samples in pairs that are alike in all groups, or alone (−1); by: (samples, groups, parts, inputs, 2)."""
-    flat = np.moveaxis(by, -1, 1).reshape(len(by), 2, len(by[0]), -1)  # re and im of a sample, group, column
+    """Samples in pairs that are alike in all groups, or alone (−1).
+
+    by: what every sample gets, (samples, groups, parts, inputs, re and im).
+    """
+    flat = np.moveaxis(by, -1, 1).reshape(*by.shape[:1], 2, by.shape[1], -1)
     turned = flat * np.repeat([1, -1], by.shape[3]).astype(by.dtype)
     left, found = list(range(len(by))), []
     while left:

@@ -3,14 +3,18 @@
  * Source: Sifre & Mallat 2013, section 3. */
 
 #define TILE (256 / (int64_t)sizeof(real)) /* positions at a time: as the callers and along.h count them */
-#define STRIP 4                            /* vectors of them whose sums are in registers */
+#if defined(__AVX512VL__) || defined(__aarch64__) /* 32 registers */
+#define STRIP 4 /* vectors of positions whose sums are in registers */
+#else
+#define STRIP 2
+#endif
 
 /* A matrix by entries: two samples of V ⋆ ψ̃ that differ in the sign of what Im V contributes, or a single one. */
 typedef struct {
     int64_t parts, groups, inputs, samples, positions; /* parts of V: re and im, or real */
     int64_t entries, apart;  /* of the matrix; numbers from a group's matrix to the next, 0: one for all */
     const real *matrix;      /* (groups or 1, entries, parts, inputs, 2): what goes into re and im of a sample */
-    const int32_t *table;    /* by entry: sample, the other one or −1, then of each of two parts first input and behind */
+    const int32_t *table;    /* by entry: sample, the other one or −1, first input that matters and behind */
 } NAME(Angular);
 #define Angular NAME(Angular)
 
@@ -42,11 +46,11 @@ static void NAME(inputs)(const Angular *p, real *z, int64_t unit, int64_t t, int
     }
 }
 
-/* y ← what inputs lo … hi−1 of one part contribute to re (n vectors) and im (as many) of an entry. */
-static inline __attribute__((always_inline)) void NAME(contribution)(const real *x, const real *w, int64_t lo, int64_t hi,
-                                                                     const int n, vec *y)
+/* y ← what goes from Re V into re (n vectors) and im (as many) of an entry, then what from Im V. */
+static inline __attribute__((always_inline)) void NAME(contributions)(const real *x, const real *w, int64_t inputs, int64_t lo,
+                                                                      int64_t hi, const int parts, const int n, vec *y)
 {
-    for (int i = 0; i < 2 * n; i++)
+    for (int i = 0; i < 4 * n; i++)
         y[i] = (vec){0};
     for (int64_t k = lo; k < hi; k++) {
         const vec u = all(w[2 * k]), v = all(w[2 * k + 1]);
@@ -54,29 +58,25 @@ static inline __attribute__((always_inline)) void NAME(contribution)(const real 
             const vec z = load(x + k * TILE + i * LANES);
             y[i] += u * z, y[n + i] += v * z;
         }
+        if (parts == 2) {
+            const vec s = all(w[2 * (inputs + k)]), t = all(w[2 * (inputs + k) + 1]);
+            for (int i = 0; i < n; i++) {
+                const vec z = load(x + (inputs + k) * TILE + i * LANES);
+                y[2 * n + i] += s * z, y[3 * n + i] += t * z;
+            }
+        }
     }
 }
 
-/* Both parts: re and im from Re V, then those from Im V. */
-static inline __attribute__((always_inline)) void NAME(contributions)(const Angular *p, const real *x, const real *w,
-                                                                      const int32_t *e, const int n, vec *y)
-{
-    NAME(contribution)(x, w, e[2], e[3], n, y);
-    if (p->parts == 2)
-        NAME(contribution)(x + p->inputs * TILE, w + 2 * p->inputs, e[4], e[5], n, y + 2 * n);
-    else
-        for (int i = 0; i < 2 * n; i++)
-            y[2 * n + i] = (vec){0};
-}
-
 /* Moduli of all samples at n vectors of positions; rows of `u` are `apart`. */
-static inline __attribute__((always_inline)) void NAME(moduli)(const Angular *p, const real *x, const real *w, const int n,
-                                                               real *u, int64_t apart)
+static inline __attribute__((always_inline)) void NAME(moduli)(const Angular *p, const real *x, const real *w, const int parts,
+                                                               const int n, real *u, int64_t apart)
 {
-    const int32_t *e = p->table;
-    for (int64_t k = 0; k < p->entries; k++, e += 6, w += 2 * p->parts * p->inputs) {
+    const int64_t inputs = p->inputs;
+    const int32_t *e = p->table, *end = e + 4 * p->entries;
+    for (; e < end; e += 4, w += 2 * parts * inputs) {
         vec y[4 * STRIP];
-        NAME(contributions)(p, x, w, e, n, y);
+        NAME(contributions)(x, w, inputs, e[2], e[3], parts, n, y);
         for (int i = 0; i < n; i++) {
             const vec a = y[i] + y[2 * n + i], b = y[n + i] + y[3 * n + i];
             store(u + e[0] * apart + i * LANES, root(a * a + b * b));
@@ -104,13 +104,15 @@ static int NAME(angular)(const Angular *p, const real *x, real *out, int64_t fir
         if (count % LANES)
             u = spare, apart = TILE;
         for (int64_t c = 0, n; left; left -= n, c += n * LANES) {
-            n = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-            if (n == 4)
-                NAME(moduli)(p, in + c, w, 4, u + c, apart);
-            else if (n == 2)
-                NAME(moduli)(p, in + c, w, 2, u + c, apart);
+            n = p->parts == 1 || left < 2 ? 1 : left < STRIP ? 2 : STRIP;
+            if (p->parts == 1)
+                NAME(moduli)(p, in + c, w, 1, 1, u + c, apart);
+            else if (n == STRIP)
+                NAME(moduli)(p, in + c, w, 2, STRIP, u + c, apart);
+            else if (n == 2) /* of four */
+                NAME(moduli)(p, in + c, w, 2, 2, u + c, apart);
             else
-                NAME(moduli)(p, in + c, w, 1, u + c, apart);
+                NAME(moduli)(p, in + c, w, 2, 1, u + c, apart);
         }
         if (u == spare)
             for (int64_t r = 0; r < p->samples; r++)
@@ -139,18 +141,19 @@ static inline __attribute__((always_inline)) void NAME(angular_slope)(const int3
 }
 
 /* Gradients by V at n vectors of positions, over x; d: room for 4·n vectors by entry. */
-static inline __attribute__((always_inline)) void NAME(strip_back)(const Angular *p, real *x, const real *w, const int n,
-                                                                   const real *g, int64_t apart, vec *d)
+static inline __attribute__((always_inline)) void NAME(strip_back)(const Angular *p, real *x, const real *w, const int parts,
+                                                                   const int n, const real *g, int64_t apart, vec *d)
 {
-    const int64_t step = 2 * p->parts * p->inputs;
+    const int64_t step = 2 * parts * p->inputs;
     for (int64_t k = 0; k < p->entries; k++) {
         vec y[4 * STRIP], slope[4 * STRIP];
-        NAME(contributions)(p, x, w + k * step, p->table + 6 * k, n, y);
-        NAME(angular_slope)(p->table + 6 * k, n, g, apart, y, slope);
+        const int32_t *e = p->table + 4 * k;
+        NAME(contributions)(x, w + k * step, p->inputs, e[2], e[3], parts, n, y);
+        NAME(angular_slope)(e, n, g, apart, y, slope);
         for (int i = 0; i < 4 * n; i++)
             d[4 * n * k + i] = slope[i];
     }
-    for (int64_t part = 0; part < p->parts; part++)
+    for (int64_t part = 0; part < parts; part++)
         for (int64_t k = 0; k < p->inputs; k += 2) {
             const int two = k + 1 < p->inputs; /* an input alone is computed twice */
             const real *at = w + 2 * (part * p->inputs + k);
@@ -191,13 +194,15 @@ static int NAME(angular_vjp)(const Angular *p, const real *x, const real *grad, 
             g = spare, apart = TILE;
         }
         for (int64_t c = 0, n; left; left -= n, c += n * LANES) {
-            n = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-            if (n == 4)
-                NAME(strip_back)(p, in + c, w, 4, g + c, apart, d);
-            else if (n == 2)
-                NAME(strip_back)(p, in + c, w, 2, g + c, apart, d);
+            n = p->parts == 1 || left < 2 ? 1 : left < STRIP ? 2 : STRIP;
+            if (p->parts == 1)
+                NAME(strip_back)(p, in + c, w, 1, 1, g + c, apart, d);
+            else if (n == STRIP)
+                NAME(strip_back)(p, in + c, w, 2, STRIP, g + c, apart, d);
+            else if (n == 2) /* of four */
+                NAME(strip_back)(p, in + c, w, 2, 2, g + c, apart, d);
             else
-                NAME(strip_back)(p, in + c, w, 1, g + c, apart, d);
+                NAME(strip_back)(p, in + c, w, 2, 1, g + c, apart, d);
         }
         NAME(inputs)(p, out, unit, t, count, in, 1);
     }
@@ -221,7 +226,7 @@ static inline int64_t NAME(mix_units)(const Mix *p) { return p->groups * NAME(ti
 static inline __attribute__((always_inline)) void NAME(combination)(const Mix *p, const real *x, const real *w,
                                                                     const int32_t *live, const int n, real *out)
 {
-    vec y[STRIP];
+    vec y[4];
     for (int i = 0; i < n; i++)
         y[i] = (vec){0};
     for (int64_t k = live[0]; k < live[1]; k++) {
@@ -245,8 +250,8 @@ static int NAME(mix_channels)(const Mix *p, const real *x, real *out, int64_t fi
             const real *w = p->matrix + o * p->inputs;
             const int32_t *live = p->live + 2 * o;
             int64_t c = 0;
-            for (; c + STRIP * LANES <= count; c += STRIP * LANES)
-                NAME(combination)(p, from + c, w, live, STRIP, to + c);
+            for (; c + 4 * LANES <= count; c += 4 * LANES)
+                NAME(combination)(p, from + c, w, live, 4, to + c);
             for (; c + LANES <= count; c += LANES)
                 NAME(combination)(p, from + c, w, live, 1, to + c);
             for (; c < count; c++) {
