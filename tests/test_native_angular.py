@@ -44,7 +44,7 @@ def responses(z: Array, matrix: Array, inputs: int) -> Array:
     planar = np.concatenate([v.real, v.imag], 2) if np.iscomplexobj(z) else v.real
     y = matrix.astype(float) @ planar
     samples = matrix.shape[1] // 2
-    return y[:, :, :samples] + 1j * y[:, :, samples:]
+    return np.asarray(y[:, :, :samples] + 1j * y[:, :, samples:])
 
 
 def gradient(z: Array, matrix: Array, inputs: int, g: Array) -> Array:
@@ -219,7 +219,8 @@ def compare(name: str, dtype: str, switch: Callable[[Any], None]) -> None:
     for backend in (NativeNumPyBackend(), NumPyBackend()):
         switch(backend)
         found.append(OPERATORS[name]()(x))
-    close(*found, dtype, 3)
+    first, second = found
+    close(first, second, dtype, 3)
 
 
 @pytest.fixture
@@ -262,7 +263,8 @@ def test_gradients_against_those_of_torch(name: str, dtype: str, monkeypatch: py
         y = torch.view_as_real(y) if y.is_complex() else y
         (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).reshape(y.shape)).sum().backward()
         found.append(x.grad.numpy())
-    close(*found, dtype, 30)
+    first, second = found
+    close(first, second, dtype, 30)
 
 
 # ---------------------------------------------------------------------------------------------- faults
