@@ -82,6 +82,31 @@ def test_any_matrix(sizes: tuple[int, ...], dtype: str) -> None:
     against_the_definition(matrix, groups, parts, dtype)
 
 
+@precision
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("several", [1, 3])
+def test_averages_of_moduli_of_channels_in_another_order(several: int, parts: int, dtype: str) -> None:
+    """What a plan does by three operations, in one: take, modulus, average."""
+    groups, inputs, samples, count = 3, 5, 6, 17
+    matrix, average = noise((several, 2 * samples, parts * inputs), dtype), noise((4, samples), dtype)
+    average[1, 2:] = 0
+    order = np.random.default_rng(0).permutation(count)[: groups * inputs].astype(np.int32)
+    table, mean = channels(matrix, parts), combinations(average)
+    for batch, sizes, workers in POSITIONS:
+        z = noise((batch, count, *sizes), COMPLEX[dtype] if parts == 2 else dtype)
+        y = np.abs(responses(z[:, order], matrix, inputs))
+        out = empty((batch, groups * 4, *sizes), dtype)
+        assert angular(z, table, out, workers, None, mean, order)
+        close(out, (average.astype(float) @ y).reshape(out.shape), dtype)
+        g, back = noise(out.shape, dtype), np.zeros(z.shape, z.dtype)
+        assert angular(z, table, back, workers, g, mean, order)
+        slope = average.T.astype(float) @ g.reshape(batch, groups, 4, math.prod(sizes))
+        wanted = np.zeros(z.shape, complex)
+        wanted[:, order] = gradient(z[:, order], matrix, inputs, slope)
+        nearest = y.min(initial=1) / y.max(initial=1)
+        close(back, wanted if parts == 2 else wanted.real, dtype, 1 / max(1e-4, nearest))
+
+
 def operators() -> dict[str, Any]:
     return {
         "joint": gs.RotoTranslationScattering2D(2, (16, 16), 8),
@@ -152,6 +177,12 @@ def test_what_is_left_to_others() -> None:
         assert not angular(other, table, y, 1)
     assert not angular(z, table, y[:, :5], 1)
     assert not angular(z, table, empty(z.shape, "complex64"), 1, y[..., :5])
+    order = np.arange(15, dtype=np.int32)
+    assert angular(z, table, y, 1, order=order)
+    others: list[Any] = [order + 1, order - 1, order[:14], order.astype(np.int64)]
+    for wrong in others:
+        assert not angular(z, table, y, 1, order=wrong)
+    assert not angular(z, table, y, 1, average=combinations(noise((2, 3), "float32")))
     x, rows = noise((1, 6, 4), "float32"), combinations(noise((2, 3), "float32"))
     assert mix(x, rows, empty((1, 4, 4), "float32"), 1)
     assert not mix(x[:, :5].copy(), rows, empty((1, 4, 4), "float32"), 1)

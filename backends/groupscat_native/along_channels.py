@@ -83,34 +83,53 @@ def combinations(matrix: NDArray[Any]) -> Rows:
 
 
 def angular(
-    z: NDArray[Any], matrix: Channels, out: NDArray[Any], workers: int, gradient: NDArray[Any] | None = None
+    z: NDArray[Any],
+    matrix: Channels,
+    out: NDArray[Any],
+    workers: int,
+    gradient: NDArray[Any] | None = None,
+    average: Rows | None = None,
+    order: NDArray[np.int32] | None = None,
 ) -> bool:
     """|V ⋆ ψ̃| along the channels of each group; or, of a gradient by those, the one by V.
 
-    z: (B, groups·inputs, …), complex or real. out: (B, groups·samples, …), or that of z.
+    Parameters
+    ----------
+    z : complex or real, (B, groups·inputs, …); with ``order`` any number of channels.
+    out : (B, groups·samples, …), or that of z; channels that ``order`` leaves out are not written then.
+    average : made of the moduli of each group, which are not kept then.
+    order : which channel each input of each group is. Gradients want each channel once at most.
     """
     dtype = matrix.matrix.dtype.name
     several, entries, parts, inputs, _ = matrix.matrix.shape
     batch, count, *sizes = z.shape
-    groups, positions = count // max(1, inputs), math.prod(sizes)
-    moduli = (batch, groups * matrix.samples, *sizes)
-    kind = COMPLEX[dtype] if parts == 2 else dtype
-    if groups * inputs != count or several not in (1, groups) or not fits(z, z.shape, kind):
+    groups, positions = (count if order is None else len(order)) // max(1, inputs), math.prod(sizes)
+    results = matrix.samples if average is None else len(average.matrix)
+    if several not in (1, groups) or groups * inputs != (count if order is None else len(order)):
         return False
-    if not fits(gradient, moduli, dtype):
+    if average is not None and not fits(average.matrix, (results, matrix.samples), dtype):
         return False
-    if not fits(out, *((moduli, dtype) if gradient is None else (z.shape, kind))):
+    if order is not None and (
+        not fits(order, order.shape, "int32") or order.min(initial=0) < 0 or order.max(initial=0) >= count
+    ):
+        return False
+    made, kind = (batch, groups * results, *sizes), COMPLEX[dtype] if parts == 2 else dtype
+    if not fits(z, z.shape, kind) or not fits(gradient, made, dtype):
+        return False
+    if not fits(out, *((made, dtype) if gradient is None else (z.shape, kind))):
         return False
     apart = entries * parts * inputs * 2 if several > 1 else 0
-    numbers = np.array([parts, groups, inputs, matrix.samples, positions, entries, apart], np.int64)
-    head = numbers.ctypes.data, matrix.matrix.ctypes.data, matrix.table.ctypes.data, z.ctypes.data
-    given = [] if gradient is None else [gradient.ctypes.data]
+    numbers = [parts, groups, inputs, matrix.samples, positions, entries, apart, count]
+    table = np.array([*numbers, groups, matrix.samples, results, positions], np.int64)
+    head = table.ctypes.data, matrix.matrix.ctypes.data, matrix.table.ctypes.data
+    tail = *(average.addresses if average else (None, None)), None if order is None else order.ctypes.data
+    given = [z.ctypes.data] if gradient is None else [z.ctypes.data, gradient.ctypes.data]
     call = library()["angular" if gradient is None else "angular_vjp", dtype]
     y = out.ctypes.data
     cost = batch * groups * positions * entries * max(1, parts * inputs // 8)
-    held = numbers, matrix, z, gradient, out
+    held = table, matrix, z, gradient, out, average, order
     total = batch * groups * _tiles(positions, out.real.itemsize)
-    return run(lambda s, a, b: call(s, *head, *given, y, a, b), total, cost, workers, held)
+    return run(lambda s, a, b: call(s, *head, *tail, *given, y, a, b), total, cost, workers, held)
 
 
 def mix(x: NDArray[Any], matrix: Rows, out: NDArray[Any], workers: int) -> bool:

@@ -255,7 +255,8 @@ class NativeVerbs(Backend):
         table = self._kept.of(along_channels.channels, matrix, seen[1], parts)
         made = (z.shape[0], z.shape[1] // inputs * table.samples, *z.shape[2:])
         out = self.fresh(*((made, dtype) if gradient is None else (z.shape, self.dtype(z))))
-        done = along_channels.angular(seen[0], table, self._view(out), self.workers, *seen[2:])
+        slope = seen[2] if gradient is not None else None
+        done = along_channels.angular(seen[0], table, self._view(out), self.workers, slope)
         return out if done else None
 
     def mix_channels(self, x: Array, matrix: Array, inputs: int) -> Array:

@@ -9,16 +9,79 @@
 #define STRIP 2
 #endif
 
+/* A matrix on the channels of each group, and of each row the first column that is not zero and the one behind. The
+ * adjoint is that of the transposed matrix. */
+typedef struct {
+    int64_t groups, inputs, outputs, positions;
+    const real *matrix; /* (outputs, inputs) */
+    const int32_t *live;
+} NAME(Mix);
+#define Mix NAME(Mix)
+
+static inline int64_t NAME(tiles)(int64_t positions) { return (positions + TILE - 1) / TILE; }
+
+/* Units of work of one array: (group, tile). */
+static inline int64_t NAME(mix_units)(const Mix *p) { return p->groups * NAME(tiles)(p->positions); }
+
+/* n vectors of one output; rows of x are `apart`. */
+static inline __attribute__((always_inline)) void NAME(combination)(const real *w, const int32_t *live, const real *x,
+                                                                    int64_t apart, const int n, real *out)
+{
+    vec y[4];
+    for (int i = 0; i < n; i++)
+        y[i] = (vec){0};
+    for (int64_t k = live[0]; k < live[1]; k++) {
+        const vec u = all(w[k]);
+        for (int i = 0; i < n; i++)
+            y[i] += u * load(x + k * apart + i * LANES);
+    }
+    for (int i = 0; i < n; i++)
+        store(out + i * LANES, y[i]);
+}
+
+/* The outputs of one group at `count` positions. */
+static void NAME(combine)(const Mix *p, const real *x, int64_t apart, int64_t count, real *out)
+{
+    for (int64_t o = 0; o < p->outputs; o++, out += p->positions) {
+        const real *w = p->matrix + o * p->inputs;
+        const int32_t *live = p->live + 2 * o;
+        int64_t c = 0;
+        for (; c + 4 * LANES <= count; c += 4 * LANES)
+            NAME(combination)(w, live, x + c, apart, 4, out + c);
+        for (; c + LANES <= count; c += LANES)
+            NAME(combination)(w, live, x + c, apart, 1, out + c);
+        for (; c < count; c++) {
+            real y = 0;
+            for (int64_t k = live[0]; k < live[1]; k++)
+                y += w[k] * x[k * apart + c];
+            out[c] = y;
+        }
+    }
+}
+
+/* Units first … stop−1, those of all arrays counted through; out: (arrays, groups·outputs, positions). */
+static int NAME(mix_channels)(const Mix *p, const real *x, real *out, int64_t first, int64_t stop)
+{
+    const int64_t tiles = NAME(tiles)(p->positions);
+    for (int64_t unit = first; unit < stop; unit++) {
+        const int64_t t = unit % tiles * TILE, count = p->positions - t < TILE ? p->positions - t : TILE;
+        NAME(combine)(p, x + unit / tiles * p->inputs * p->positions + t, p->positions, count,
+                      out + unit / tiles * p->outputs * p->positions + t);
+    }
+    return 1;
+}
+
 /* A matrix by entries: two samples of V ⋆ ψ̃ that differ in the sign of what Im V contributes, or a single one. */
 typedef struct {
     int64_t parts, groups, inputs, samples, positions; /* parts of V: re and im, or real */
     int64_t entries, apart;  /* of the matrix; numbers from a group's matrix to the next, 0: one for all */
     const real *matrix;      /* (groups or 1, entries, parts, inputs, 2): what goes into re and im of a sample */
     const int32_t *table;    /* by entry: sample, the other one or −1, first input that matters and behind */
+    const Mix *average;      /* what is made of the moduli of a group: the result; NULL: nothing */
+    const int32_t *order;    /* the channel that is an input of a group, of all groups; NULL: one after the other */
+    int64_t channels;        /* of V */
 } NAME(Angular);
 #define Angular NAME(Angular)
-
-static inline int64_t NAME(tiles)(int64_t positions) { return (positions + TILE - 1) / TILE; }
 
 /* Units of work of one array: (group, tile). */
 static inline int64_t NAME(angular_units)(const Angular *p) { return p->groups * NAME(tiles)(p->positions); }
@@ -31,13 +94,15 @@ static inline const real *NAME(matrix_of)(const Angular *p, int64_t unit)
 /* Positions t … of the inputs of a unit, planar, zeros behind the last; or, `out`, the way back. */
 static void NAME(inputs)(const Angular *p, real *z, int64_t unit, int64_t t, int64_t count, real *x, int out)
 {
-    z += p->parts * (unit / NAME(tiles)(p->positions) * p->inputs * p->positions + t);
-    for (int64_t k = 0; k < p->inputs; k++, z += p->parts * p->positions) {
+    const int64_t group = unit / NAME(tiles)(p->positions), first = group % p->groups * p->inputs;
+    real *v = z + p->parts * (group / p->groups * p->channels * p->positions + t);
+    for (int64_t k = 0; k < p->inputs; k++) {
         real *re = x + k * TILE, *im = re + p->inputs * TILE;
+        real *at = v + p->parts * p->positions * (p->order ? p->order[first + k] : first + k);
         if (p->parts == 2)
-            NAME(planes)(z, re, im, count, out);
+            NAME(planes)(at, re, im, count, out);
         else
-            memcpy(out ? z : re, out ? re : z, count * sizeof(real));
+            memcpy(out ? at : re, out ? re : at, count * sizeof(real));
         if (!out && count < TILE) {
             memset(re + count, 0, (TILE - count) * sizeof(real));
             if (p->parts == 2)
@@ -89,7 +154,10 @@ static inline __attribute__((always_inline)) void NAME(moduli)(const Angular *p,
     }
 }
 
-/* Units first … stop−1, those of all arrays counted through; out: (arrays, groups·samples, positions). */
+/* Channels of the result by group. */
+static inline int64_t NAME(results)(const Angular *p) { return p->average ? p->average->outputs : p->samples; }
+
+/* Units first … stop−1, those of all arrays counted through; out: (arrays, groups·results, positions). */
 static int NAME(angular)(const Angular *p, const real *x, real *out, int64_t first, int64_t stop)
 {
     const int64_t tiles = NAME(tiles)(p->positions);
@@ -98,10 +166,11 @@ static int NAME(angular)(const Angular *p, const real *x, real *out, int64_t fir
     for (int64_t unit = first; in && unit < stop; unit++) {
         const int64_t t = unit % tiles * TILE, count = p->positions - t < TILE ? p->positions - t : TILE;
         const real *w = NAME(matrix_of)(p, unit);
-        real *to = out + unit / tiles * p->samples * p->positions + t, *u = to, *spare = in + p->parts * p->inputs * TILE;
+        real *to = out + unit / tiles * NAME(results)(p) * p->positions + t, *u = to;
+        real *spare = in + p->parts * p->inputs * TILE;
         int64_t apart = p->positions, left = (count + LANES - 1) / LANES;
         NAME(inputs)(p, (real *)x, unit, t, count, in, 0);
-        if (count % LANES)
+        if (p->average || count % LANES)
             u = spare, apart = TILE;
         for (int64_t c = 0, n; left; left -= n, c += n * LANES) {
             n = p->parts == 1 || left < 2 ? 1 : left < STRIP ? 2 : STRIP;
@@ -114,7 +183,9 @@ static int NAME(angular)(const Angular *p, const real *x, real *out, int64_t fir
             else
                 NAME(moduli)(p, in + c, w, 2, 1, u + c, apart);
         }
-        if (u == spare)
+        if (p->average)
+            NAME(combine)(p->average, u, TILE, count, to);
+        else if (u == spare)
             for (int64_t r = 0; r < p->samples; r++)
                 memcpy(to + r * p->positions, u + r * TILE, count * sizeof(real));
     }
@@ -123,8 +194,8 @@ static int NAME(angular)(const Angular *p, const real *x, real *out, int64_t fir
 }
 
 /* Gradients by the contributions of an entry to two samples, from those by their moduli, 0 where a modulus is. */
-static inline __attribute__((always_inline)) void NAME(angular_slope)(const int32_t *e, const int n, const real *g, int64_t apart,
-                                                                      const vec *y, vec *d)
+static inline __attribute__((always_inline)) void NAME(angular_slope)(const int32_t *e, const int n, const real *g,
+                                                                      int64_t apart, const vec *y, vec *d)
 {
     for (int i = 0; i < n; i++) {
         const real *at = g + i * LANES;
@@ -174,7 +245,19 @@ static inline __attribute__((always_inline)) void NAME(strip_back)(const Angular
         }
 }
 
-/* The gradient by V, from that by the result. */
+/* A tile of zeros becomes gradients by moduli, from those by the result. */
+static void NAME(slopes)(const Angular *p, const real *grad, int64_t count, real *g)
+{
+    if (!p->average)
+        for (int64_t r = 0; r < p->samples; r++)
+            memcpy(g + r * TILE, grad + r * p->positions, count * sizeof(real));
+    for (int64_t o = 0; p->average && o < p->average->outputs; o++, grad += p->positions)
+        for (int64_t r = p->average->live[2 * o]; r < p->average->live[2 * o + 1]; r++)
+            for (int64_t c = 0; c < count; c++)
+                g[r * TILE + c] += p->average->matrix[o * p->samples + r] * grad[c];
+}
+
+/* The gradient by V, from that by the result; channels that are nobody's input are not written. */
 static int NAME(angular_vjp)(const Angular *p, const real *x, const real *grad, real *out, int64_t first, int64_t stop)
 {
     const int64_t tiles = NAME(tiles)(p->positions);
@@ -183,14 +266,13 @@ static int NAME(angular_vjp)(const Angular *p, const real *x, const real *grad, 
     vec *d = in ? take(4 * STRIP * p->entries * sizeof(vec)) : 0;
     for (int64_t unit = first; d && unit < stop; unit++) {
         const int64_t t = unit % tiles * TILE, count = p->positions - t < TILE ? p->positions - t : TILE;
-        const real *w = NAME(matrix_of)(p, unit), *g = grad + unit / tiles * p->samples * p->positions + t;
+        const real *w = NAME(matrix_of)(p, unit), *g = grad + unit / tiles * NAME(results)(p) * p->positions + t;
         real *spare = in + p->parts * p->inputs * TILE;
         int64_t apart = p->positions, left = (count + LANES - 1) / LANES;
         NAME(inputs)(p, (real *)x, unit, t, count, in, 0);
-        if (count % LANES) {
+        if (p->average || count % LANES) {
             memset(spare, 0, p->samples * TILE * sizeof(real));
-            for (int64_t r = 0; r < p->samples; r++)
-                memcpy(spare + r * TILE, g + r * p->positions, count * sizeof(real));
+            NAME(slopes)(p, g, count, spare);
             g = spare, apart = TILE;
         }
         for (int64_t c = 0, n; left; left -= n, c += n * LANES) {
@@ -210,59 +292,5 @@ static int NAME(angular_vjp)(const Angular *p, const real *x, const real *grad, 
     return d != 0;
 }
 
-/* A matrix on the channels of each group, and of each row the first column that is not zero and the one behind. The
- * adjoint is that of the transposed matrix. */
-typedef struct {
-    int64_t groups, inputs, outputs, positions;
-    const real *matrix; /* (outputs, inputs) */
-    const int32_t *live;
-} NAME(Mix);
-#define Mix NAME(Mix)
-
-/* Units of work of one array: (group, tile). */
-static inline int64_t NAME(mix_units)(const Mix *p) { return p->groups * NAME(tiles)(p->positions); }
-
-/* n vectors of one output. */
-static inline __attribute__((always_inline)) void NAME(combination)(const Mix *p, const real *x, const real *w,
-                                                                    const int32_t *live, const int n, real *out)
-{
-    vec y[4];
-    for (int i = 0; i < n; i++)
-        y[i] = (vec){0};
-    for (int64_t k = live[0]; k < live[1]; k++) {
-        const vec u = all(w[k]);
-        for (int i = 0; i < n; i++)
-            y[i] += u * load(x + k * p->positions + i * LANES);
-    }
-    for (int i = 0; i < n; i++)
-        store(out + i * LANES, y[i]);
-}
-
-/* Units first … stop−1, those of all arrays counted through; out: (arrays, groups·outputs, positions). */
-static int NAME(mix_channels)(const Mix *p, const real *x, real *out, int64_t first, int64_t stop)
-{
-    const int64_t tiles = NAME(tiles)(p->positions);
-    for (int64_t unit = first; unit < stop; unit++) {
-        const int64_t t = unit % tiles * TILE, count = p->positions - t < TILE ? p->positions - t : TILE;
-        const real *from = x + unit / tiles * p->inputs * p->positions + t;
-        real *to = out + unit / tiles * p->outputs * p->positions + t;
-        for (int64_t o = 0; o < p->outputs; o++, to += p->positions) {
-            const real *w = p->matrix + o * p->inputs;
-            const int32_t *live = p->live + 2 * o;
-            int64_t c = 0;
-            for (; c + 4 * LANES <= count; c += 4 * LANES)
-                NAME(combination)(p, from + c, w, live, 4, to + c);
-            for (; c + LANES <= count; c += LANES)
-                NAME(combination)(p, from + c, w, live, 1, to + c);
-            for (; c < count; c++) {
-                real y = 0;
-                for (int64_t k = live[0]; k < live[1]; k++)
-                    y += w[k] * from[k * p->positions + c];
-                to[c] = y;
-            }
-        }
-    }
-    return 1;
-}
 #undef TILE
 #undef STRIP
