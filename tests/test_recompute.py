@@ -347,6 +347,12 @@ def test_adjoints_by_their_definition() -> None:
             lambda y: xp.lowpass_adjoint(y, matrices, frames, (12, 7)),
             noise((2, 3, 12, 7), 6, is_complex),
         )
+    mixture = noise((3, 4), 8)
+    check(
+        lambda x: xp.mix_channels(x, mixture, 4),
+        lambda y: xp.mix_channels_adjoint(y, mixture, 4),
+        noise((2, 12, 5), 9),
+    )
 
 
 def pad_to(x: NDArray[Any], size: int) -> NDArray[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from groupscat.backend.base import Array, Backend, ConstantKind, Frames, Segments
 from groupscat.plan.plan import Plan
-from groupscat_native import kernels
-from groupscat_native.bands import Band, Kept, band
+from groupscat_native import along_channels, kernels
+from groupscat_native.bands import Band, Kept, Rows, band
 from groupscat_native.cascade import Cascade
 from groupscat_native.plans import Whole, Wholes
 from groupscat_native.shapes import COMPLEX
@@ -212,6 +212,49 @@ class NativeVerbs(Backend):
             self._kept.of(band, matrix, view, frame, n, count)
             for matrix, view, frame, n, count in zip(matrices, seen[1:], frames, sizes, counts, strict=True)
         ]
+
+    # ----------------------------------------------------------------------------- along channels
+
+    def channel_modulus(self, z: Array, matrix: Array, inputs: int) -> Array:
+        found = self._along_channels(z, matrix, inputs, None)
+        return super().channel_modulus(z, matrix, inputs) if found is None else found
+
+    def channel_modulus_gradient(self, z: Array, matrix: Array, inputs: int, gradient: Array) -> Array:
+        found = self._along_channels(z, matrix, inputs, gradient)
+        return super().channel_modulus_gradient(z, matrix, inputs, gradient) if found is None else found
+
+    def _along_channels(self, z: Array, matrix: Array, inputs: int, gradient: Array | None) -> Array | None:
+        given = [matrix] if gradient is None else [matrix, gradient]
+        dtype = self.dtype(matrix)
+        if PRECISION.get(self.dtype(z)) != dtype or any(self.dtype(a) != dtype for a in given):
+            return None
+        parts, seen = 2 if self.is_complex(z) else 1, self._seen(z, *given)
+        if seen is None or not matrix.size or matrix.shape[2] != parts * inputs:
+            return None
+        table = self._kept.of(along_channels.channels, matrix, seen[1], parts)
+        made = (z.shape[0], z.shape[1] // inputs * table.samples, *z.shape[2:])
+        out = self.fresh(*((made, dtype) if gradient is None else (z.shape, self.dtype(z))))
+        slope = seen[2] if gradient is not None else None
+        done = along_channels.angular(seen[0], table, self._view(out), self.workers, slope)
+        return out if done else None
+
+    def mix_channels(self, x: Array, matrix: Array, inputs: int) -> Array:
+        found = self._mixed(x, matrix, inputs, along_channels.combinations)
+        return super().mix_channels(x, matrix, inputs) if found is None else found
+
+    def mix_channels_adjoint(self, y: Array, matrix: Array, inputs: int) -> Array:
+        found = self._mixed(y, matrix, matrix.shape[0], along_channels.transposed)
+        return super().mix_channels_adjoint(y, matrix, inputs) if found is None else found
+
+    def _mixed(self, x: Array, matrix: Array, inputs: int, make: Callable[..., Rows]) -> Array | None:
+        dtype = self.dtype(x)
+        seen = self._seen(x, matrix) if dtype in COMPLEX and self.dtype(matrix) == dtype else None
+        if seen is None or not matrix.size:
+            return None
+        table: Rows = self._kept.of(make, matrix, seen[1])
+        groups = x.shape[1] // inputs
+        out = self.fresh((x.shape[0], groups * len(table.matrix), *x.shape[2:]), dtype)
+        return out if along_channels.mix(seen[0], table, self._view(out), self.workers) else None
 
     # ------------------------------------------------------------------------------- whole plans
 

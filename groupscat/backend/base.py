@@ -456,6 +456,50 @@ class Backend(Derivatives, ABC):
         """√(re² + im²) of real arrays; its gradient where both are 0 is 0."""
         return self.power(re * re + im * im, 0.5)
 
+    def channel_modulus(self, z: Array, matrix: Array, inputs: int) -> Array:
+        """√(re² + im²) of a real matrix on the channels of each group: |V ⋆ ψ̃| along the orientation.
+
+        Parameters
+        ----------
+        z : real or complex, shape (B, groups·inputs, …).
+        matrix : shape (groups or 1, 2·samples, inputs), of complex z 2·inputs. Rows and columns are real
+            parts, then imaginary ones.
+
+        Returns
+        -------
+        real, shape (B, groups·samples, …).
+
+        Source: Sifre & Mallat 2013, section 3.
+        """
+        y = self.matmul(matrix, self._planar_groups(z, inputs))
+        samples = self.shape(matrix)[1] // 2
+        moduli = self.hypot(y[:, :, :samples, ...], y[:, :, samples:, ...])
+        return self.reshape(moduli, (-1, self.shape(z)[1] // inputs * samples, *self.shape(z)[2:]))
+
+    def _planar_groups(self, z: Array, inputs: int) -> Array:
+        """Channels by group, real parts before imaginary ones: (B, groups, inputs or 2·inputs, ·)."""
+        channels, *sizes = self.shape(z)[1:]
+        shape = (-1, channels // inputs, inputs, math.prod(sizes))
+        parts = (self.real(z), self.imag(z)) if self.is_complex(z) else (z,)
+        return self.concat([self.reshape(p, shape) for p in parts], 2)
+
+    def mix_channels(self, x: Array, matrix: Array, inputs: int) -> Array:
+        """Linear combinations of the channels of each group.
+
+        Parameters
+        ----------
+        x : real, shape (B, groups·inputs, …).
+        matrix : shape (outputs, inputs).
+
+        Returns
+        -------
+        shape (B, groups·outputs, …).
+        """
+        channels, *sizes = self.shape(x)[1:]
+        groups = channels // inputs
+        y = self.matmul(matrix, self.reshape(x, (-1, groups, inputs, math.prod(sizes))))
+        return self.reshape(y, (-1, groups * self.shape(matrix)[0], *sizes))
+
     def lowpass_subsample(
         self, x: Array, matrices: Sequence[Array], frames: Sequence[Frames | None], counts: Sequence[int]
     ) -> Array:
@@ -663,6 +707,8 @@ COMPOSITES = (
     "bandpass_modulus",
     "harmonic_modulus",
     "hypot",
+    "channel_modulus",
+    "mix_channels",
     "lowpass_subsample",
     "frame",
     "filterbank",
@@ -680,6 +726,8 @@ COMPOSITES = (
     "lowpass_adjoint",
     "overlap",
     "hypot_gradient",
+    "channel_modulus_gradient",
+    "mix_channels_adjoint",
 )
 
 #: Numbers of one signal that the generic convolution keeps in columns at a time.

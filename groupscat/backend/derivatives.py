@@ -6,6 +6,7 @@ real and imaginary part. So the gradient of a linear operation is its adjoint, t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -169,3 +170,25 @@ class Derivatives:
         inverse = self.power(self.where(positive, squares, 1.0), -0.5)
         slope = self.where(positive, inverse, 0.0) * gradient
         return re * slope, im * slope
+
+    def channel_modulus_gradient(self: Any, z: Array, matrix: Array, inputs: int, gradient: Array) -> Array:
+        """The gradient of :meth:`channel_modulus` by z; the products are computed once."""
+        y = self.matmul(matrix, self._planar_groups(z, inputs))
+        groups, positions, samples = self.shape(y)[1], self.shape(y)[3], self.shape(matrix)[1] // 2
+        slope = self.reshape(gradient, (-1, groups, samples, positions))
+        parts = self.hypot_gradient(y[:, :, :samples, ...], y[:, :, samples:, ...], slope)
+        x = self.matmul(self.moveaxis(matrix, 1, 2), self.concat(parts, 2))
+        found = [
+            self.reshape(x[:, :, k : k + inputs, ...], (-1, *self.shape(z)[1:]))
+            for k in range(0, self.shape(matrix)[2], inputs)
+        ]
+        return self.complex(*found) if self.is_complex(z) else found[0]
+
+    def mix_channels_adjoint(self: Any, y: Array, matrix: Array, inputs: int) -> Array:
+        """The adjoint of :meth:`mix_channels`, to ``inputs`` channels of each group."""
+        outputs = self.shape(matrix)[0]
+        channels, *sizes = self.shape(y)[1:]
+        groups = channels // outputs
+        grouped = self.reshape(y, (-1, groups, outputs, math.prod(sizes)))
+        x = self.matmul(self.moveaxis(matrix, 0, 1), grouped)
+        return self.reshape(x, (-1, groups * inputs, *sizes))

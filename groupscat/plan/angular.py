@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -153,14 +152,7 @@ class AngularModulus(Op):
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         z, matrix = args
-        channels, *sizes = xp.shape(z)[1:]
-        shape = (-1, channels // self.inputs, self.inputs, math.prod(sizes))
-        parts = (xp.real(z), xp.imag(z)) if xp.is_complex(z) else (z,)
-        planar = xp.concat([xp.reshape(p, shape) for p in parts], 2)
-        y = xp.matmul(matrix, planar)
-        samples = xp.shape(matrix)[1] // 2
-        re, im = y[:, :, :samples, ...], y[:, :, samples:, ...]
-        return xp.reshape(xp.power(re * re + im * im, 0.5), (-1, shape[1] * samples, *sizes))
+        return xp.channel_modulus(z, matrix, self.inputs)
 
 
 @dataclass(frozen=True)
@@ -171,7 +163,4 @@ class Mix(Op):
 
     def __call__(self, xp: Backend, *args: Array) -> Array:
         x, matrix = args
-        channels, *sizes = xp.shape(x)[1:]
-        groups = channels // self.inputs
-        y = xp.matmul(matrix, xp.reshape(x, (-1, groups, self.inputs, math.prod(sizes))))
-        return xp.reshape(y, (-1, groups * xp.shape(matrix)[0], *sizes))
+        return xp.mix_channels(x, matrix, self.inputs)

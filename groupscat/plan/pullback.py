@@ -7,7 +7,7 @@ from functools import singledispatch
 
 from groupscat.backend.base import Array, Backend
 from groupscat.plan.along import LowModulus, Planar, SpinModulus, Unfold, in_blocks, spun, unspun
-from groupscat.plan.angular import Mix
+from groupscat.plan.angular import AngularModulus, Mix
 from groupscat.plan.cascade import FilterBank, LowChannel
 from groupscat.plan.harmonic import HarmonicModulus
 from groupscat.plan.ops import Bandpass, Concat, Crop, Lowpass, Op, Pad, Spectrum, Take
@@ -75,6 +75,17 @@ def _bandpass(op: Bandpass, xp: Backend, values: Sequence[Array], by: int, gradi
 def _harmonic(op: HarmonicModulus, xp: Backend, values: Sequence[Array], by: int, gradient: Array) -> Array:
     spectrum, filters = values
     return xp.harmonic_modulus_gradient(spectrum, filters, gradient)
+
+
+@rule.register
+def _angular(op: AngularModulus, xp: Backend, values: Sequence[Array], by: int, gradient: Array) -> Array:
+    z, matrix = values
+    return xp.channel_modulus_gradient(z, matrix, op.inputs, gradient)
+
+
+@rule.register
+def _mix(op: Mix, xp: Backend, values: Sequence[Array], by: int, gradient: Array) -> Array:
+    return xp.mix_channels_adjoint(gradient, values[1], op.inputs)
 
 
 @rule.register

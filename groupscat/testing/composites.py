@@ -181,6 +181,42 @@ class CompositeContract(Contract):
         self.same(b, im, precision)
 
     @pytest.mark.parametrize("precision", PRECISIONS)
+    @pytest.mark.parametrize("groups", [1, 3])
+    @pytest.mark.parametrize("is_complex", [True, False])
+    def test_channel_modulus(self, is_complex: bool, groups: int, precision: str) -> None:
+        z, parts = noise((2, 12, 5, 3), is_complex=is_complex), 2 if is_complex else 1
+        z[0, :4, 1] = 0
+        matrix = noise((groups, 10, 4 * parts), 1)
+        given = self.put(z.astype(COMPLEX[precision] if is_complex else precision))
+        m = self.put(matrix.astype(precision))
+        self.both("channel_modulus", lambda b: b.channel_modulus(given, m, 4), precision)
+        v = z.reshape(2, 3, 4, 15)
+        y = matrix @ (np.concatenate([v.real, v.imag], 2) if is_complex else v)
+        re, im = y[:, :, :5], y[:, :, 5:]
+        wanted = np.hypot(re, im).reshape(2, 15, 5, 3)
+        self.same(self.xp.channel_modulus(given, m, 4), wanted, precision)
+        self.same(given, z, precision)
+        g = noise((2, 15, 5, 3), 2)
+        slope = g.reshape(re.shape) / np.where(re**2 + im**2 > 0, np.hypot(re, im), np.inf)
+        back = matrix.swapaxes(1, 2) @ np.concatenate([re * slope, im * slope], 2)
+        back = back[:, :, :4] + 1j * back[:, :, 4:] if is_complex else back
+        name, gradient = "channel_modulus_gradient", self.put(g.astype(precision))
+        self.both(name, lambda b: b.channel_modulus_gradient(given, m, 4, gradient), precision)
+        found = self.xp.channel_modulus_gradient(given, m, 4, gradient)
+        self.same(found, back.reshape(z.shape), precision)
+
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    def test_mix_channels(self, precision: str) -> None:
+        x, matrix = noise((2, 12, 5, 3)), noise((3, 4), 1)
+        given, m = self.put(x.astype(precision)), self.put(matrix.astype(precision))
+        self.both("mix_channels", lambda b: b.mix_channels(given, m, 4), precision)
+        wanted = np.einsum("oi,bgiuv->bgouv", matrix, x.reshape(2, 3, 4, 5, 3)).reshape(2, 9, 5, 3)
+        self.same(self.xp.mix_channels(given, m, 4), wanted, precision)
+        self.both("mix_channels_adjoint", lambda b: b.mix_channels_adjoint(given, m, 4), precision)
+        wanted = np.einsum("oi,bgouv->bgiuv", matrix, x.reshape(2, 4, 3, 5, 3)).reshape(2, 16, 5, 3)
+        self.same(self.xp.mix_channels_adjoint(given, m, 4), wanted, precision)
+
+    @pytest.mark.parametrize("precision", PRECISIONS)
     @pytest.mark.parametrize("is_complex", [True, False])
     def test_lowpass_subsample(self, is_complex: bool, precision: str) -> None:
         x = noise((2, 3, 12, 6), is_complex=is_complex)

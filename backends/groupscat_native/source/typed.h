@@ -10,6 +10,7 @@
 #include "padding.h"
 #include "tree.h"
 #include "along.h"
+#include "angular.h"
 #include "program.h"
 
 EXPORT Shape *EXPORTED(shape_new)(int32_t ndim, const int64_t *size) { return NAME(shape_new)(ndim, size); }
@@ -239,6 +240,51 @@ EXPORT int32_t EXPORTED(program_shared)(Stack *memory, const Program *p, Team *t
     return NAME(program_shared)(p, team, given, signals, leads);
 }
 
+static Mix NAME(mix_of)(const int64_t *sizes, const real *matrix, const int32_t *live)
+{
+    return (Mix){.groups = sizes[0], .inputs = sizes[1], .outputs = sizes[2], .positions = sizes[3], .matrix = matrix,
+                 .live = live};
+}
+
+/* sizes: parts, groups, inputs, samples, positions, entries, apart, channels. */
+static Angular NAME(angular_of)(const int64_t *sizes, const real *matrix, const int32_t *table, const Mix *average,
+                                const int32_t *order)
+{
+    return (Angular){.parts = sizes[0], .groups = sizes[1], .inputs = sizes[2], .samples = sizes[3],
+                     .positions = sizes[4], .entries = sizes[5], .apart = sizes[6], .channels = sizes[7],
+                     .matrix = matrix, .table = table, .average = average->matrix ? average : 0, .order = order};
+}
+
+/* sizes: those of the filters, then of the average (groups, inputs, outputs, positions); average, order: or NULL. */
+EXPORT int32_t EXPORTED(angular)(Stack *memory, const int64_t *sizes, const real *matrix, const int32_t *table,
+                                 const real *average, const int32_t *average_live, const int32_t *order, const real *x,
+                                 real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Mix m = NAME(mix_of)(sizes + 8, average, average_live);
+    const Angular a = NAME(angular_of)(sizes, matrix, table, &m, order);
+    return NAME(angular)(&a, x, out, first, stop);
+}
+
+EXPORT int32_t EXPORTED(angular_vjp)(Stack *memory, const int64_t *sizes, const real *matrix, const int32_t *table,
+                                     const real *average, const int32_t *average_live, const int32_t *order, const real *x,
+                                     const real *grad, real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Mix m = NAME(mix_of)(sizes + 8, average, average_live);
+    const Angular a = NAME(angular_of)(sizes, matrix, table, &m, order);
+    return NAME(angular_vjp)(&a, x, grad, out, first, stop);
+}
+
+/* sizes: groups, inputs, outputs, positions. */
+EXPORT int32_t EXPORTED(mix_channels)(Stack *memory, const int64_t *sizes, const real *matrix, const int32_t *live,
+                                      const real *x, real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Mix m = NAME(mix_of)(sizes, matrix, live);
+    return NAME(mix_channels)(&m, x, out, first, stop);
+}
+
 #undef LANES
 #undef vec
 #undef loose
@@ -259,6 +305,8 @@ EXPORT int32_t EXPORTED(program_shared)(Stack *memory, const Program *p, Team *t
 #undef Tree
 #undef Padding
 #undef Along
+#undef Angular
+#undef Mix
 #undef Step
 #undef Program
 #undef Shape
