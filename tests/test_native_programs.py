@@ -54,6 +54,11 @@ OPERATORS: dict[str, Callable[[], Any]] = {
         J=2, shape=(16, 12), L=3, T="global", padding="circular"
     ),
     "2-D, unaveraged": lambda: gs.Scattering2D(J=2, shape=(17, 20), L=3, T=0, out_type="list"),
+    "roto-translation": lambda: gs.RotoTranslationScattering2D(J=2, shape=(13, 12), L=4),
+    "roto-translation, separable": lambda: gs.RotoTranslationScattering2D(
+        J=2, shape=(13, 12), L=3, group="separable"
+    ),
+    "scale-rotation": lambda: gs.ScaleRotationTranslationScattering2D(J=3, shape=(16, 16), L=3),
     "3-D": lambda: gs.Scattering3D(J=1, shape=(6, 5, 8), L=2),
 }
 

@@ -118,9 +118,7 @@ def angular(
         return False
     if not fits(out, *((made, dtype) if gradient is None else (z.shape, kind))):
         return False
-    apart = entries * parts * inputs * 2 if several > 1 else 0
-    numbers = [parts, groups, inputs, matrix.samples, positions, entries, apart, count]
-    table = np.array([*numbers, groups, matrix.samples, results, positions], np.int64)
+    table = np.array(numbers_of(matrix, groups, positions, count, results), np.int64)
     head = table.ctypes.data, matrix.matrix.ctypes.data, matrix.table.ctypes.data
     tail = *(average.addresses if average else (None, None)), None if order is None else order.ctypes.data
     given = [z.ctypes.data] if gradient is None else [z.ctypes.data, gradient.ctypes.data]
@@ -128,8 +126,16 @@ def angular(
     y = out.ctypes.data
     cost = batch * groups * positions * entries * max(1, parts * inputs // 8)
     held = table, matrix, z, gradient, out, average, order
-    total = batch * groups * _tiles(positions, out.real.itemsize)
+    total = batch * groups * tiles(positions, out.real.itemsize)
     return run(lambda s, a, b: call(s, *head, *tail, *given, y, a, b), total, cost, workers, held)
+
+
+def numbers_of(matrix: Channels, groups: int, positions: int, count: int, results: int) -> list[int]:
+    """What the kernels are told of filters along ``count`` channels, and of an average with ``results``."""
+    several, entries, parts, inputs, _ = matrix.matrix.shape
+    apart = entries * parts * inputs * 2 if several > 1 else 0
+    numbers = [parts, groups, inputs, matrix.samples, positions, entries, apart, count]
+    return [*numbers, groups, matrix.samples, results, positions]
 
 
 def mix(x: NDArray[Any], matrix: Rows, out: NDArray[Any], workers: int) -> bool:
@@ -144,10 +150,10 @@ def mix(x: NDArray[Any], matrix: Rows, out: NDArray[Any], workers: int) -> bool:
     call, y = library()["mix_channels", dtype], out.ctypes.data
     numbers = np.array([groups, inputs, outputs, positions], np.int64)
     head = numbers.ctypes.data, *matrix.addresses, x.ctypes.data
-    total = batch * groups * _tiles(positions, x.itemsize)
+    total = batch * groups * tiles(positions, x.itemsize)
     cost = max(x.size, out.size) // 8
     return run(lambda s, a, b: call(s, *head, y, a, b), total, cost, workers, (x, matrix, out, numbers))
 
 
-def _tiles(positions: int, itemsize: int) -> int:
+def tiles(positions: int, itemsize: int) -> int:
     return -(-positions // (TILE // itemsize))

@@ -22,7 +22,7 @@ TOGETHER = 8
 
 @dataclass(frozen=True)
 class Shares:
-    """A band by samples: each goes to outputs ``into`` with weights ``shares``, both (n, most), some of them 0."""
+    """A band by samples, which go to outputs ``into`` with weights ``shares``, some 0; both (n, most)."""
 
     into: NDArray[np.int32]
     shares: NDArray[Any]

@@ -7,11 +7,13 @@ from functools import singledispatch
 from typing import Any
 
 from groupscat.plan.along import LowModulus, Planar, SpinModulus, Unfold
+from groupscat.plan.angular import AngularModulus, Mix
 from groupscat.plan.ops import Bandpass, Crop, Lowpass, Op, Pad, Spectrum, Take
 from groupscat.plan.recompute import Pullback
 from groupscat.plan.rho import Linear, Modulus
+from groupscat_native.along_channels import transposed
 from groupscat_native.kernels import MODULI, RESPONSES
-from groupscat_native.parameters import along, averages, block, cropped, gather, padded, taken
+from groupscat_native.parameters import along, angular, averages, block, cropped, gather, mix, padded, taken
 from groupscat_native.program import Steps, Unknown, View
 
 #: Threads that share the wavelets of one spectrum, at most.
@@ -112,3 +114,18 @@ def _(op: Unfold, pull: Pullback, to: Steps) -> None:
 @back.register
 def _(op: Take, pull: Pullback, to: Steps) -> None:
     taken(pull.srcs[-1], op.srcs[1], pull.dst, back=True, to=to)
+
+
+@back.register
+def _(op: AngularModulus, pull: Pullback, to: Steps) -> None:
+    gradient = pull.srcs[-1]
+    units, cost, describe = angular(op, None, None, op.srcs[0], to)
+    operands = [to.view(op.srcs[0]), to.view(gradient), to.view_of_result(pull.dst)]
+    to.add("angular_vjp", units, 2 * cost, operands, describe=describe)
+
+
+@back.register
+def _(op: Mix, pull: Pullback, to: Steps) -> None:
+    gradient = pull.srcs[-1]
+    units, cost, describe = mix(transposed(to.real(op.srcs[1])), gradient, pull.dst, to)
+    to.add("mix", units, cost, [to.view(gradient), to.view_of_result(pull.dst)], describe=describe)

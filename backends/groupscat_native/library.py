@@ -39,6 +39,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "program_block": (c_int32, [_P, _N, _P, c_int32, _P, _P, _P, _P, _N, _N, _N, _N]),
     "program_bands": (None, [_P, _N, *_BANDS]),
     "program_along": (None, [_P, _N] + [_P] * 5 + [_N]),
+    "program_angular": (None, [_P, _N] + [_P] * 6),
+    "program_mix": (None, [_P, _N] + [_P] * 3),
     "program_padding": (None, [_P, _N, c_int32, _P, _P, POINTER(_P), _N]),
     "program": (c_int32, [_P, _P, POINTER(_P), _N, _N]),
     "program_shared": (c_int32, [_P, _P, _P, POINTER(_P), _N, c_int32]),

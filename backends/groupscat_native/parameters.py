@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from groupscat.plan.angular import AngularModulus, Mix
 from groupscat.plan.ops import Bandpass, Crop, Lowpass, Op, Pad
-from groupscat_native import shapes
-from groupscat_native.bands import band, live_rows, rows
+from groupscat_native import along_channels, shapes
+from groupscat_native.bands import Rows, band, live_rows, rows
 from groupscat_native.kernels import SPINS, TILE
 from groupscat_native.library import library
 from groupscat_native.program import Steps, Unknown, View
@@ -121,3 +122,49 @@ def taken(src: str, order: str, dst: str, back: bool, to: Steps) -> None:
     each = to.numbers(many) // channels
     operands = [to.view(src), out]
     to.add("take", len(index), to.numbers(few) / 8, operands, index=index, numbers=(each, back))
+
+
+def angular(
+    op: AngularModulus, mean: Mix | None, order: str | None, src: str, to: Steps
+) -> tuple[int, float, Any]:
+    """Units, cost and description of filters along channels, their order and what is made of the moduli."""
+    matrix = to.real(op.srcs[1])
+    channels, *sizes = to.shape(src)
+    parts, positions = 2 if to.is_complex(src) else 1, math.prod(sizes)
+    index = None if order is None else np.ascontiguousarray(to.constants[order], np.int32)
+    used = channels if index is None else len(index)
+    groups = used // op.inputs
+    fits = matrix.ndim == 3 and matrix.shape[0] in (1, groups) and matrix.shape[2] == parts * op.inputs
+    if not fits or groups * op.inputs != used:
+        raise Unknown
+    if index is not None and (index.min() < 0 or index.max() >= channels):
+        raise Unknown
+    found = along_channels.channels(matrix, parts)
+    average = None if mean is None else along_channels.combinations(to.real(mean.srcs[1]))
+    if average is not None and average.matrix.shape[1] != found.samples:
+        raise Unknown
+    results = found.samples if average is None else len(average.matrix)
+    to.pointers.keep((found, average))
+    sizes_ = to.pointers.numbers(along_channels.numbers_of(found, groups, positions, channels, results))
+    arguments = sizes_, found.matrix.ctypes.data, to.pointers.data(found.table)
+    more = average.addresses if average else (None, None)
+    at = None if index is None else to.pointers.data(index)
+    call = library()["program_angular", to.dtype]
+    units = groups * along_channels.tiles(positions, np.dtype(to.dtype).itemsize)
+    cost = groups * positions * len(found.table) * max(1, parts * op.inputs // 8)
+    return units, cost, lambda program, k, add: call(program, k, *arguments, *more, at)
+
+
+def mix(matrix: Rows, src: str, dst: str, to: Steps) -> tuple[int, float, Any]:
+    """Units, cost and description of combinations of channels."""
+    outputs, inputs = matrix.matrix.shape
+    channels, *sizes = to.shape(src)
+    groups, positions = channels // inputs, math.prod(sizes)
+    if groups * inputs != channels or to.shape(dst) != (groups * outputs, *sizes) or to.is_complex(src):
+        raise Unknown
+    to.pointers.keep(matrix)
+    arguments = to.pointers.numbers((groups, inputs, outputs, positions)), *matrix.addresses
+    call = library()["program_mix", to.dtype]
+    units = groups * along_channels.tiles(positions, np.dtype(to.dtype).itemsize)
+    cost = max(to.numbers(src), to.numbers(dst)) / 8
+    return units, cost, lambda program, k, add: call(program, k, *arguments)

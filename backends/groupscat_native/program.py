@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from groupscat.plan.ops import Op
 from groupscat.plan.plan import Plan
 from groupscat_native import kernels, shapes
 from groupscat_native.library import library
@@ -34,6 +35,9 @@ KINDS = (
     "lowpass_vjp",
     "along",
     "along_vjp",
+    "angular",
+    "angular_vjp",
+    "mix",
     "sum",
     "take",
     "copy",
@@ -105,6 +109,8 @@ class Steps:
     owned: set[str] = field(default_factory=set)
     #: Registers that nobody reads after the operation at hand.
     dead: tuple[str, ...] = ()
+    #: Operations that the one which reads their result does on the way, by that result.
+    fused: dict[str, Op] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -114,10 +120,19 @@ class Steps:
         alike = len(set(arrays)) < len(arrays)
         if alike or not batched or plan.parameters or plan.state:
             raise Unknown
+        self._readers: dict[str, list[Op]] = {}
+        for op in plan.ops:
+            for name in op.srcs:
+                self._readers.setdefault(name, []).append(op)
         #: Storages of the caller come first.
         self.arrays = arrays
         for name in arrays:
             self.allocate(name)
+
+    def reader(self, name: str) -> Op | None:
+        """The one operation that reads a register, if there is one and nobody else wants it."""
+        found = self._readers.get(name, [])
+        return found[0] if len(found) == 1 and name not in self.arrays else None
 
     def numbers(self, name: str) -> int:
         """Real numbers of a register."""

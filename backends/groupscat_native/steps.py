@@ -6,12 +6,14 @@ import math
 from functools import singledispatch
 
 from groupscat.plan.along import LowModulus, Planar, SpinModulus, Unfold
+from groupscat.plan.angular import AngularModulus, Mix
 from groupscat.plan.ops import Bandpass, Concat, Crop, Lowpass, Op, Pad, Spectrum, Take
 from groupscat.plan.recompute import Part, Pullback, Sum
 from groupscat.plan.rho import Linear, Modulus
+from groupscat_native.along_channels import combinations
 from groupscat_native.gradients import back
 from groupscat_native.kernels import MODULI, RESPONSES
-from groupscat_native.parameters import along, averages, block, cropped, gather, padded, taken
+from groupscat_native.parameters import along, angular, averages, block, cropped, gather, mix, padded, taken
 from groupscat_native.program import Steps, Unknown, View
 
 # ------------------------------------------------------------------------------------------- placing
@@ -149,7 +151,37 @@ def _(op: Unfold, to: Steps) -> None:
 
 @step.register
 def _(op: Take, to: Steps) -> None:
-    taken(op.srcs[0], op.srcs[1], op.dst, back=False, to=to)
+    if isinstance(to.reader(op.dst), AngularModulus):
+        to.fused[op.dst] = op
+    else:
+        taken(op.srcs[0], op.srcs[1], op.dst, back=False, to=to)
+
+
+@step.register
+def _(op: AngularModulus, to: Steps) -> None:
+    reader = to.reader(op.dst)
+    if isinstance(reader, Mix):
+        to.fused[op.dst] = op
+    else:
+        _angular(op, None, op.dst, to)
+
+
+def _angular(op: AngularModulus, mean: Mix | None, dst: str, to: Steps) -> None:
+    src, order = op.srcs[0], None
+    if src in to.fused:
+        src, order = to.fused[src].srcs
+    units, cost, describe = angular(op, mean, order, src, to)
+    to.add("angular", units, cost, [to.view(src), to.view_of_result(dst)], describe=describe)
+
+
+@step.register
+def _(op: Mix, to: Steps) -> None:
+    inner = to.fused.get(op.srcs[0])
+    if isinstance(inner, AngularModulus):
+        _angular(inner, op, op.dst, to)
+        return
+    units, cost, describe = mix(combinations(to.real(op.srcs[1])), op.srcs[0], op.dst, to)
+    to.add("mix", units, cost, [to.view(op.srcs[0]), to.view_of_result(op.dst)], describe=describe)
 
 
 @step.register

@@ -107,7 +107,7 @@ EXPORT int32_t groupscat_level(void)
 
 enum { /* steps of a program: in the order of program.py */
     PAD, PAD_VJP, SPECTRUM, TRANSFORM, REAL_BACK, BANDPASS, BANDPASS_VJP, BANDPASS_VJP_SHARED, LOWPASS, LOWPASS_VJP,
-    ALONG, ALONG_VJP, SUM, TAKE, COPY, CLEAR
+    ALONG, ALONG_VJP, ANGULAR, ANGULAR_VJP, MIX, SUM, TAKE, COPY, CLEAR
 };
 
 #define real float

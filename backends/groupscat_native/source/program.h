@@ -12,6 +12,8 @@ typedef struct {
     int32_t ndim;
     Band bands[3];
     Along along;
+    Angular angular;
+    Mix mix;
     Padding padding;
     const int32_t *index;
     int64_t n[4];
@@ -118,6 +120,12 @@ static int NAME(perform)(const Step *s, real *const *arrays, int64_t first, int6
         return NAME(along)(&s->along, p[0], p[1], first, stop);
     case ALONG_VJP:
         return NAME(along_vjp)(&s->along, p[0], p[1], p[2], first, stop);
+    case ANGULAR:
+        return NAME(angular)(&s->angular, p[0], p[1], first, stop);
+    case ANGULAR_VJP:
+        return NAME(angular_vjp)(&s->angular, p[0], p[1], p[2], first, stop);
+    case MIX:
+        return NAME(mix_channels)(&s->mix, p[0], p[1], first, stop);
     case SUM:
         NAME(sum)(p[0], p[1], s->n[0], s->n[1], p[2], first, stop);
         return 1;

@@ -163,6 +163,21 @@ static Along NAME(along_of)(const int64_t *sizes, const real *psi, const int32_t
                    .spin = sizes[7]};
 }
 
+static Mix NAME(mix_of)(const int64_t *sizes, const real *matrix, const int32_t *live)
+{
+    return (Mix){.groups = sizes[0], .inputs = sizes[1], .outputs = sizes[2], .positions = sizes[3], .matrix = matrix,
+                 .live = live};
+}
+
+/* sizes: parts, groups, inputs, samples, positions, entries, apart, channels. */
+static Angular NAME(angular_of)(const int64_t *sizes, const real *matrix, const int32_t *table, const Mix *average,
+                                const int32_t *order)
+{
+    return (Angular){.parts = sizes[0], .groups = sizes[1], .inputs = sizes[2], .samples = sizes[3],
+                     .positions = sizes[4], .entries = sizes[5], .apart = sizes[6], .channels = sizes[7],
+                     .matrix = matrix, .table = table, .average = average->matrix ? average : 0, .order = order};
+}
+
 /* A program of `count` steps; they are described one by one below. per: numbers of one signal in each array of the
  * caller. NULL where memory ran out. */
 EXPORT void *EXPORTED(program_new)(int64_t count, int64_t memory, int64_t arrays, const int64_t *per)
@@ -221,6 +236,20 @@ EXPORT void EXPORTED(program_along)(Program *p, int64_t at, const int64_t *sizes
     p->steps[at].along.add = add;
 }
 
+/* sizes, average, order: as `angular` takes them. */
+EXPORT void EXPORTED(program_angular)(Program *p, int64_t at, const int64_t *sizes, const real *matrix, const int32_t *table,
+                                      const real *average, const int32_t *average_live, const int32_t *order)
+{
+    Step *s = p->steps + at;
+    s->mix = NAME(mix_of)(sizes + 8, average, average_live);
+    s->angular = NAME(angular_of)(sizes, matrix, table, &s->mix, order);
+}
+
+EXPORT void EXPORTED(program_mix)(Program *p, int64_t at, const int64_t *sizes, const real *matrix, const int32_t *live)
+{
+    p->steps[at].mix = NAME(mix_of)(sizes, matrix, live);
+}
+
 EXPORT void EXPORTED(program_padding)(Program *p, int64_t at, int32_t ndim, const int64_t *size, const int64_t *padded,
                                       const int32_t *const *index, int64_t per)
 {
@@ -238,21 +267,6 @@ EXPORT int32_t EXPORTED(program_shared)(Stack *memory, const Program *p, Team *t
 {
     stack = memory;
     return NAME(program_shared)(p, team, given, signals, leads);
-}
-
-static Mix NAME(mix_of)(const int64_t *sizes, const real *matrix, const int32_t *live)
-{
-    return (Mix){.groups = sizes[0], .inputs = sizes[1], .outputs = sizes[2], .positions = sizes[3], .matrix = matrix,
-                 .live = live};
-}
-
-/* sizes: parts, groups, inputs, samples, positions, entries, apart, channels. */
-static Angular NAME(angular_of)(const int64_t *sizes, const real *matrix, const int32_t *table, const Mix *average,
-                                const int32_t *order)
-{
-    return (Angular){.parts = sizes[0], .groups = sizes[1], .inputs = sizes[2], .samples = sizes[3],
-                     .positions = sizes[4], .entries = sizes[5], .apart = sizes[6], .channels = sizes[7],
-                     .matrix = matrix, .table = table, .average = average->matrix ? average : 0, .order = order};
 }
 
 /* sizes: those of the filters, then of the average (groups, inputs, outputs, positions); average, order: or NULL. */
