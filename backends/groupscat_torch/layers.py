@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -44,6 +45,11 @@ class Layer(nn.Module):
         super().__init__()
         self.spec = spec
         self._key = repr(spec)
+        _tell_compilers()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _tell_compilers()
 
     def _apply_plan(self, x: Tensor, filters: dict[str, Tensor]) -> Tensor:
         """The layer's plan on x, part by part where that is complex."""
@@ -60,7 +66,6 @@ class Layer(nn.Module):
         constants = self._constants(self._key, shape, precision, x.device)
         return _run(f"{self._key} {precision} {shape}", x, *filters.values(), *constants)
 
-    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
     def _constants(
         self, key: str, shape: tuple[int | None, ...], precision: str, device: torch.device
     ) -> tuple[Tensor, ...]:
@@ -93,7 +98,6 @@ class Layer(nn.Module):
         return self.spec.arguments
 
 
-@torch.compiler.allow_in_graph  # type: ignore[untyped-decorator]
 def _run(name: str, x: Tensor, *arrays: Tensor) -> Tensor:
     """A kept plan on x, its parameters and its constants; half precision in float32."""
     plan = _PLANS[name]
@@ -104,6 +108,13 @@ def _run(name: str, x: Tensor, *arrays: Tensor) -> Tensor:
     names = (*plan.inputs, *plan.parameters, *(constant for constant, _ in plan.constants))
     (y,) = run(plan, dict(zip(names, given, strict=True)), _BACKEND)
     return y.to(kept)
+
+
+@cache
+def _tell_compilers() -> None:
+    """How layers are compiled, said when there is one: this loads Torch's compiler, which takes a second."""
+    torch.compiler.assume_constant_result(Layer._constants)
+    torch.compiler.allow_in_graph(_run)
 
 
 def _autocast(x: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -51,6 +52,7 @@ class Network(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        _tell_compilers()
         model = spec if isinstance(spec, Model) else None
         spec = spec.spec if isinstance(spec, Model) else spec
         if not isinstance(spec, Spec):
@@ -97,7 +99,6 @@ class Network(nn.Module):
             for name, shape in shapes.items()
         }
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, x: Tensor) -> Tensor:
         """x of shape (batch, *spec.input_shape).
 
@@ -122,8 +123,18 @@ class Network(nn.Module):
         out: Tensor = y
         return out
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        _tell_compilers()
+
     def extra_repr(self) -> str:
         return repr(self.spec)
+
+
+@cache
+def _tell_compilers() -> None:
+    """They leave networks as they are. Said when there is one: it loads Torch's compiler, which takes a second."""
+    Network.forward = torch.compiler.disable(Network.forward)  # type: ignore[method-assign]
 
 
 __all__ = ["Network"]
