@@ -133,7 +133,7 @@ class Network(nn.Module):
 
 @cache
 def _tell_compilers() -> None:
-    """They leave networks as they are. Said when there is one: it loads Torch's compiler, which takes a second."""
+    """They leave networks as they are. The first one says so: it loads the compiler, which takes a second."""
     Network.forward = torch.compiler.disable(Network.forward)  # type: ignore[method-assign]
 
 
