@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_double, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "bandpass_vjp": (c_int32, [_P, *_BLOCK, _P, _P, _P, c_int32, _N, _N]),
     "harmonic": (c_int32, [_P, _P, _P, _N, _P, _P, _N, _N]),
     "harmonic_vjp": (c_int32, [_P, _P, _P, _N, _P, _P, _P, _N, _N]),
+    "power": (c_int32, [_P, c_double, c_int32, _P, _P, _N, _N]),
+    "power_vjp": (c_int32, [_P, c_double, c_int32, _P, _P, _P, _N, _N]),
     "spectrum": (c_int32, [_P, _P, _P, _P, _N, _N, _N]),
     "transform": (c_int32, [_P, _P, _P, _P, c_int32, _N, _N]),
     "lowpass": (c_int32, [_P, *_BANDS, _P, _P, _N, _N]),

@@ -96,6 +96,8 @@ EXPORT int32_t groupscat_level(void)
 
 #define real float
 #define SQRT sqrtf
+#define ABS fabsf
+#define POW powf
 #define NAME(x) x##_float32
 #define EXPORTED(x) groupscat_##x##_float32
 #if GS_BYTES == 32
@@ -106,12 +108,16 @@ EXPORT int32_t groupscat_level(void)
 #include "typed.h"
 #undef real
 #undef SQRT
+#undef ABS
+#undef POW
 #undef NAME
 #undef EXPORTED
 #undef GS_LANES
 
 #define real double
 #define SQRT sqrt
+#define ABS fabs
+#define POW pow
 #define NAME(x) x##_float64
 #define EXPORTED(x) groupscat_##x##_float64
 #if GS_BYTES == 32

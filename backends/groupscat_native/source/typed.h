@@ -1,4 +1,4 @@
-/* Everything for one type of numbers: `real`, its NAME, its SQRT, and GS_LANES of them in a vector. */
+/* Everything for one type of numbers: `real`, its NAME, its SQRT, ABS and POW, and GS_LANES of them in a vector. */
 
 #include "lanes.h"
 #include "fft.h"
@@ -7,6 +7,7 @@
 #include "spectrum.h"
 #include "lowpass.h"
 #include "harmonic.h"
+#include "power.h"
 #include "tree.h"
 #include "along.h"
 
@@ -63,6 +64,22 @@ EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, real *filte
 {
     stack = memory;
     return NAME(harmonic_vjp)(s, filters, count, spectra, grad, out, first, stop);
+}
+
+/* x^q of the numbers first … stop−1; `sign`: of x that may be negative, else of |x| where q is not whole. */
+EXPORT int32_t EXPORTED(power)(Stack *memory, double q, int32_t sign, const real *x, real *out, int64_t first, int64_t stop)
+{
+    (void)memory;
+    NAME(power)(q, sign, x, out, first, stop);
+    return 1;
+}
+
+EXPORT int32_t EXPORTED(power_vjp)(Stack *memory, double q, int32_t sign, const real *x, const real *grad, real *out,
+                                   int64_t first, int64_t stop)
+{
+    (void)memory;
+    NAME(power_vjp)(q, sign, x, grad, out, first, stop);
+    return 1;
 }
 
 static void NAME(bands)(int ndim, const int64_t *axes, const int32_t *const *starts, const real *const *weights, Band *b)
