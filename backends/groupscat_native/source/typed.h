@@ -7,6 +7,7 @@
 #include "spectrum.h"
 #include "lowpass.h"
 #include "harmonic.h"
+#include "solid.h"
 #include "power.h"
 #include "tree.h"
 #include "along.h"
@@ -64,6 +65,34 @@ EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, real *filte
 {
     stack = memory;
     return NAME(harmonic_vjp)(s, filters, count, spectra, grad, out, first, stop);
+}
+
+EXPORT int64_t EXPORTED(lanes)(void) { return LANES; }
+
+/* Rows first … stop−1 of `spectra` of real arrays of three axes; the tables: what `solid` says. kept: NULL, or the
+ * numbers of solid_kept for each row, aligned to 64 bytes, for the gradient. */
+EXPORT int32_t EXPORTED(solid)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
+                               const int32_t *kinds, const real *filters, const real *spectra, real *out, real *kept,
+                               int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Solid h = NAME(solid)(s, numbers, blocks, kinds, filters);
+    return NAME(solid_modulus)(&h, spectra, out, kept, first, stop);
+}
+
+EXPORT int32_t EXPORTED(solid_vjp)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
+                                   const int32_t *kinds, const real *filters, const real *spectra, real *grad, real *out,
+                                   const real *kept, int64_t first, int64_t stop)
+{
+    stack = memory;
+    const Solid h = NAME(solid)(s, numbers, blocks, kinds, filters);
+    return NAME(solid_vjp)(&h, spectra, grad, out, kept, first, stop);
+}
+
+EXPORT int64_t EXPORTED(solid_kept)(const Shape *s, const int64_t *numbers, const int32_t *blocks)
+{
+    const Solid h = NAME(solid)(s, numbers, blocks, 0, 0);
+    return NAME(solid_kept)(&h);
 }
 
 /* x^q of the numbers first … stop−1; `sign`: of x that may be negative, else of |x| where q is not whole. */
@@ -220,5 +249,8 @@ EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const re
 #undef Shape
 #undef Group
 #undef Block
+#undef Solid
+#undef Passes
+#undef Pairs
 #undef Band
 #undef STAGE

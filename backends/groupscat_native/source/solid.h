@@ -1,0 +1,487 @@
+/* √(Σ_m |x ⋆ ψ_m|²) of real x. Real and imaginary parts of the responses are real fields x ⋆ h, with spectra of which
+ * half is enough, and whoever describes the filters says which h have the same sum of squares: `count` of them.
+ *
+ * A field is made in two passes: products with the filter and columns along the first axis, then plane by plane what is
+ * left. Only live bins are multiplied, stored and transformed: on the first two axes the first `low` ones and as many
+ * of the last as make `live`, on the last axis `blocks` vectors, as many as the bin of the second axis needs. The last
+ * bin of an even axis, n/2, rides on the bin 0: of both the columns become real, so one is the imaginary part of the
+ * other. Two real rows are one complex row, LANES pairs of them in lanes. */
+
+typedef struct {
+    const Shape *s;
+    int64_t low[2], live[2];
+    int64_t nyquist; /* whether the bin n/2 of the last axis is live */
+    int64_t columns; /* bins of the last axis, without n/2 */
+    int64_t most;    /* the most blocks */
+    int64_t vectors; /* of live bins */
+    int64_t plane;   /* from plane to plane between the passes, pairs of vectors */
+    int64_t groups;  /* of pairs of rows in a plane */
+    int64_t lanes;   /* vectors of a field: by plane, group and sample, the second row of a pair and the first */
+    int64_t count;
+    const int32_t *blocks, *kinds;
+    const real *filters; /* by field: live bins by second axis, block, first axis; then those of n/2 */
+} NAME(Solid);
+#define Solid NAME(Solid)
+
+/* numbers: low and live of two axes, nyquist, fields. */
+static Solid NAME(solid)(const Shape *s, const int64_t *numbers, const int32_t *blocks, const int32_t *kinds,
+                         const real *filters)
+{
+    Solid h = {.s = s, .low = {numbers[0], numbers[2]}, .live = {numbers[1], numbers[3]}, .nyquist = numbers[4],
+               .count = numbers[5], .blocks = blocks, .kinds = kinds, .filters = filters};
+    h.columns = (s->last + 1) / 2;
+    for (int64_t j = 0; j < h.live[1]; j++) {
+        h.vectors += h.live[0] * blocks[j];
+        h.most = blocks[j] > h.most ? blocks[j] : h.most;
+    }
+    h.plane = (h.live[1] * h.most) | 1; /* an odd number of cache lines */
+    h.groups = ((s->size[1] + 1) / 2 + LANES - 1) / LANES;
+    h.lanes = s->size[0] * h.groups * s->last * 2;
+    return h;
+}
+
+static inline int64_t NAME(bin)(const Solid *h, int axis, int64_t j)
+{
+    return j < h->low[axis] ? j : h->s->size[axis] - h->live[axis] + j;
+}
+
+/* Numbers of a filter. */
+static inline int64_t NAME(length)(const Solid *h, int kind)
+{
+    const int64_t each = h->vectors * LANES + (h->nyquist ? h->live[0] * h->live[1] : 0);
+    return kind == COMPLEX ? 2 * each : each;
+}
+
+/* What the passes work on. */
+typedef struct {
+    vec *bins, *last; /* live bins, (re, im), and those of n/2, in the first lane */
+    vec *between, *rows, *x, *y, *sum;
+} NAME(Passes);
+#define Passes NAME(Passes)
+
+static int NAME(passes)(const Solid *h, Passes *p)
+{
+    const int64_t *n = h->s->size;
+    int64_t lanes = n[0] > n[1] ? n[0] : n[1];
+    lanes = lanes > n[2] ? lanes : n[2];
+    p->bins = take(2 * h->vectors * sizeof(vec));
+    p->last = p->bins ? take((2 * h->live[0] * h->live[1] + 1) * sizeof(vec)) : 0;
+    p->between = p->last ? take(2 * n[0] * h->plane * sizeof(vec)) : 0;
+    p->rows = p->between ? take(2 * n[1] * h->most * sizeof(vec)) : 0;
+    p->x = p->rows ? take(2 * (lanes + 1) * sizeof(vec)) : 0;
+    p->y = p->x ? take(2 * lanes * sizeof(vec)) : 0;
+    p->sum = p->y ? take(h->lanes * sizeof(vec)) : 0;
+    return p->sum != 0;
+}
+
+/* The live bins of a spectrum. */
+static void NAME(pick)(const Solid *h, const real *spectrum, Passes *p)
+{
+    const int64_t *n = h->s->size;
+    vec *to = p->bins, *last = p->last;
+    for (int64_t j = 0; j < h->live[1]; j++)
+        for (int64_t i = 0; i < h->live[0]; i++, last += 2) {
+            const real *from = spectrum + 2 * (NAME(bin)(h, 0, i) * n[1] + NAME(bin)(h, 1, j)) * n[2];
+            for (int64_t b = 0; b < h->blocks[j]; b++) {
+                vec *z = to + 2 * (b * h->live[0] + i);
+                const int64_t k = b * LANES, left = h->columns - k;
+                if (left >= LANES) {
+                    const vec a0 = load(from + 2 * k), a1 = load(from + 2 * k + LANES);
+                    z[0] = EVEN(a0, a1), z[1] = ODD(a0, a1);
+                } else {
+                    z[0] = z[1] = all(0);
+                    for (int64_t v = 0; v < left; v++)
+                        z[0][v] = from[2 * (k + v)], z[1][v] = from[2 * (k + v) + 1];
+                }
+            }
+            if (h->nyquist) {
+                last[0] = last[1] = all(0);
+                last[0][0] = from[n[2]], last[1][0] = from[n[2] + 1];
+            }
+            if (i + 1 == h->live[0])
+                to += 2 * h->live[0] * h->blocks[j];
+        }
+}
+
+/* ---------------------------------------------------------------------------------- from bins to fields */
+
+/* Products of live bins of a column with a filter, imaginary parts first. */
+static inline __attribute__((always_inline)) void NAME(filtered)(const Solid *h, const vec *z, const vec *last,
+                                                                 const real *f, const real *g, int kind, vec *x)
+{
+    for (int64_t i = 0; i < h->live[0]; i++) {
+        const int64_t t = NAME(bin)(h, 0, i);
+        vec re = z[2 * i], im = z[2 * i + 1], a, b;
+        if (kind == COMPLEX) {
+            const vec c = load(f + 2 * i * LANES), d = load(f + (2 * i + 1) * LANES);
+            a = c * re - d * im, b = c * im + d * re;
+        } else {
+            const vec c = load(f + i * LANES);
+            a = kind == REAL ? c * re : -c * im, b = kind == REAL ? c * im : c * re;
+        }
+        if (last) { /* i times the product of the bin n/2 */
+            re = last[2 * i], im = last[2 * i + 1];
+            if (kind == COMPLEX) {
+                a -= g[2 * i] * im + g[2 * i + 1] * re;
+                b += g[2 * i] * re - g[2 * i + 1] * im;
+            } else if (kind == REAL)
+                a -= g[i] * im, b += g[i] * re;
+            else
+                a -= g[i] * re, b -= g[i] * im;
+        }
+        x[2 * t] = b, x[2 * t + 1] = a;
+    }
+}
+
+/* A field: products and columns along the first axis. */
+static void NAME(first_back)(const Solid *h, const real *f, int kind, Passes *p)
+{
+    const int64_t n = h->s->size[0], step = 2 * h->plane, live = h->live[0], low = h->low[0];
+    const int64_t per = kind == COMPLEX ? 2 : 1;
+    const vec *z = p->bins;
+    const real *g = f + per * h->vectors * LANES;
+    for (int64_t j = 0; j < h->live[1]; j++)
+        for (int64_t b = 0; b < h->blocks[j]; b++, z += 2 * live, f += per * live * LANES) {
+            const vec *last = b == 0 && h->nyquist ? p->last + 2 * j * live : 0;
+            const real *o = g + per * j * live;
+            memset(p->x + 2 * low, 0, 2 * (n - live) * sizeof(vec));
+            if (kind == REAL)
+                NAME(filtered)(h, z, last, f, o, REAL, p->x);
+            else if (kind == IMAGINARY)
+                NAME(filtered)(h, z, last, f, o, IMAGINARY, p->x);
+            else
+                NAME(filtered)(h, z, last, f, o, COMPLEX, p->x);
+            const vec *y = NAME(fft)(h->s->fft[0], p->x, p->y);
+            vec *to = p->between + 2 * (j * h->most + b);
+            for (int64_t t = 0; t < n; t++)
+                to[t * step] = y[2 * t], to[t * step + 1] = y[2 * t + 1];
+        }
+}
+
+/* Columns along the second axis of a plane, to rows. */
+static void NAME(second_back)(const Solid *h, int64_t plane, Passes *p)
+{
+    const int64_t n = h->s->size[1], live = h->live[1], low = h->low[1];
+    const vec *from = p->between + 2 * plane * h->plane;
+    for (int64_t b = 0; b < h->most; b++, from += 2) {
+        vec *x = p->x;
+        memset(x + 2 * low, 0, 2 * (n - live) * sizeof(vec));
+        for (int64_t j = 0; j < live; j++) {
+            const int64_t t = NAME(bin)(h, 1, j);
+            if (b < h->blocks[j])
+                x[2 * t] = from[2 * j * h->most], x[2 * t + 1] = from[2 * j * h->most + 1];
+            else
+                x[2 * t] = x[2 * t + 1] = all(0);
+        }
+        const vec *y = NAME(fft)(h->s->fft[1], x, p->y);
+        for (int64_t t = 0; t < n; t++)
+            p->rows[2 * (t * h->most + b)] = y[2 * t], p->rows[2 * (t * h->most + b) + 1] = y[2 * t + 1];
+    }
+}
+
+/* The pairs of rows of a group, and how many are not repetitions. */
+typedef struct {
+    int64_t a[LANES], b[LANES], count;
+} NAME(Pairs);
+#define Pairs NAME(Pairs)
+
+static inline Pairs NAME(pairs)(const Solid *h, int64_t group)
+{
+    const int64_t n = h->s->size[1], first = group * LANES, left = (n + 1) / 2 - first;
+    Pairs r = {.count = left < LANES ? left : LANES};
+    for (int v = 0; v < LANES; v++) {
+        r.a[v] = 2 * (v < r.count ? first + v : first);
+        r.b[v] = r.a[v] + 1 < n ? r.a[v] + 1 : r.a[v];
+    }
+    return r;
+}
+
+/* A group of pairs of rows: samples of the second row in z[2k], of the first in z[2k+1]. */
+static vec *NAME(third_back)(const Solid *h, const Pairs *r, Passes *p)
+{
+    const int64_t n = h->s->last, ready = h->most * LANES < h->columns ? h->most * LANES : h->columns;
+    const vec half = all((real)0.5);
+    vec *x = p->x;
+    for (int64_t k = 0; k < h->most; k++) {
+        const int64_t some = ready - k * LANES < LANES ? ready - k * LANES : LANES;
+        vec s[LANES], t[LANES];
+        for (int v = 0; v < LANES; v++) {
+            const vec *a = p->rows + 2 * (r->a[v] * h->most + k), *b = p->rows + 2 * (r->b[v] * h->most + k);
+            s[v] = b[1] + a[0], t[v] = b[1] - a[0];
+        }
+        turn(s), turn(t);
+        for (int64_t v = 0; v < some; v++) {
+            const int64_t at = k * LANES + v;
+            x[2 * at] = s[v], x[2 * (at ? n - at : n)] = t[v];
+        }
+        for (int v = 0; v < LANES; v++) {
+            const vec *a = p->rows + 2 * (r->a[v] * h->most + k), *b = p->rows + 2 * (r->b[v] * h->most + k);
+            s[v] = a[1] - b[0], t[v] = a[1] + b[0];
+        }
+        turn(s), turn(t);
+        for (int64_t v = 0; v < some; v++) {
+            const int64_t at = k * LANES + v;
+            x[2 * at + 1] = s[v], x[2 * (at ? n - at : n) + 1] = t[v];
+        }
+    }
+    const vec i0 = x[0], r0 = x[1], i1 = x[2 * n], r1 = x[2 * n + 1];
+    x[0] = (i0 + i1) * half, x[1] = (r0 + r1) * half;
+    memset(x + 2 * ready, 0, 2 * (n - 2 * ready + 1) * sizeof(vec));
+    if (h->nyquist)
+        x[n] = (r1 - r0) * half, x[n + 1] = (i0 - i1) * half;
+    return NAME(fft)(h->s->fft[2], x, p->y);
+}
+
+/* Lanes of pairs of rows to an array, or, `back`, from it. */
+static void NAME(rows_of)(const Solid *h, const Pairs *r, int64_t plane, real *array, vec *z, int back)
+{
+    const int64_t n = h->s->last;
+    real *a[LANES], *b[LANES];
+    for (int v = 0; v < LANES; v++) {
+        a[v] = array + (plane * h->s->size[1] + r->a[v]) * n;
+        b[v] = array + (plane * h->s->size[1] + r->b[v]) * n;
+    }
+    if (back)
+        NAME(gather)(b, n, z, 2), NAME(gather)(a, n, z + 1, 2);
+    else /* the first one last: a row without a partner is its own */
+        NAME(scatter)(b, r->count, n, z, 2), NAME(scatter)(a, r->count, n, z + 1, 2);
+}
+
+/* Fields of the picked bins to `kept` unless that is NULL, with the modulus behind them; that to `out` unless NULL. */
+static void NAME(fields)(const Solid *h, Passes *p, vec *kept, real *out)
+{
+    const int64_t each = 2 * h->s->last;
+    const real *f = h->filters;
+    for (int64_t m = 0; m < h->count; f += NAME(length)(h, h->kinds[m++])) {
+        vec *sum = kept && m + 1 == h->count ? kept + h->count * h->lanes : p->sum, *before = p->sum;
+        vec *to = kept ? kept + m * h->lanes : 0;
+        NAME(first_back)(h, f, h->kinds[m], p);
+        for (int64_t plane = 0; plane < h->s->size[0]; plane++) {
+            NAME(second_back)(h, plane, p);
+            for (int64_t group = 0; group < h->groups; group++, sum += each, before += each) {
+                const Pairs r = NAME(pairs)(h, group);
+                const vec *z = NAME(third_back)(h, &r, p);
+                if (kept)
+                    memcpy(to, z, each * sizeof(vec)), to += each;
+                if (m == 0)
+                    for (int64_t k = 0; k < each; k++)
+                        sum[k] = z[k] * z[k];
+                else
+                    for (int64_t k = 0; k < each; k++)
+                        sum[k] = before[k] + z[k] * z[k];
+                if (m + 1 < h->count)
+                    continue;
+                for (int64_t k = 0; k < each; k++)
+                    sum[k] = root(sum[k]);
+                if (out)
+                    NAME(rows_of)(h, &r, plane, out, sum, 0);
+            }
+        }
+    }
+}
+
+/* Numbers that are kept of a spectrum. */
+static int64_t NAME(solid_kept)(const Solid *h) { return (h->count + 1) * h->lanes * LANES; }
+
+/* Spectra first … stop−1, of real arrays. kept: NULL, or solid_kept numbers of each spectrum, aligned to 64 bytes. */
+static int NAME(solid_modulus)(const Solid *h, const real *spectra, real *out, real *kept, int64_t first, int64_t stop)
+{
+    const int64_t total = h->s->rows * h->s->last;
+    const Mark before = mark();
+    Passes p;
+    const int enough = NAME(passes)(h, &p);
+    for (int64_t row = first; enough && row < stop; row++) {
+        NAME(pick)(h, spectra + 2 * row * total, &p);
+        NAME(fields)(h, &p, kept ? (vec *)(kept + row * NAME(solid_kept)(h)) : 0, out + row * total);
+    }
+    give_back(before);
+    return enough;
+}
+
+/* ---------------------------------------------------------------------------------- from fields to bins */
+
+/* a/b, 0 where b = 0. */
+static inline vec NAME(over)(vec a, vec b)
+{
+    vec y;
+    for (int i = 0; i < LANES; i++)
+        y[i] = b[i] == 0 ? 0 : a[i] / b[i];
+    return y;
+}
+
+/* A group of pairs of rows in lanes of p->x to bins in p->rows: the second row is the real part. */
+static void NAME(third_forward)(const Solid *h, const Pairs *r, Passes *p)
+{
+    const int64_t n = h->s->last, ready = h->most * LANES < h->columns ? h->most * LANES : h->columns;
+    const vec half = all((real)0.5), *z = NAME(fft)(h->s->fft[2], p->x, p->y);
+    for (int64_t k = 0; k < h->most; k++) {
+        const int64_t some = ready - k * LANES < LANES ? ready - k * LANES : LANES;
+        vec s[LANES], t[LANES];
+        for (int part = 0; part < 2; part++) { /* real, imaginary */
+            for (int64_t v = 0; v < LANES; v++) {
+                const int64_t at = k * LANES + (v < some ? v : 0), m = at ? n - at : 0;
+                if (part)
+                    s[v] = (z[2 * m] - z[2 * at]) * half, t[v] = (z[2 * at + 1] - z[2 * m + 1]) * half;
+                else
+                    s[v] = (z[2 * at + 1] + z[2 * m + 1]) * half, t[v] = (z[2 * at] + z[2 * m]) * half;
+            }
+            if (k == 0 && part && h->nyquist)
+                s[0] = z[n + 1], t[0] = z[n];
+            turn(s), turn(t);
+            for (int64_t v = 0; v < r->count; v++) {
+                p->rows[2 * (r->b[v] * h->most + k) + part] = t[v];
+                p->rows[2 * (r->a[v] * h->most + k) + part] = s[v];
+            }
+        }
+    }
+}
+
+/* Columns along the second axis, from rows to a plane. */
+static void NAME(second_forward)(const Solid *h, int64_t plane, Passes *p)
+{
+    const int64_t n = h->s->size[1];
+    vec *to = p->between + 2 * plane * h->plane;
+    for (int64_t b = 0; b < h->most; b++, to += 2) {
+        for (int64_t t = 0; t < n; t++)
+            p->x[2 * t] = p->rows[2 * (t * h->most + b)], p->x[2 * t + 1] = p->rows[2 * (t * h->most + b) + 1];
+        const vec *y = NAME(fft)(h->s->fft[1], p->x, p->y);
+        for (int64_t j = 0; j < h->live[1]; j++) {
+            const int64_t t = NAME(bin)(h, 1, j);
+            to[2 * j * h->most] = y[2 * t], to[2 * j * h->most + 1] = y[2 * t + 1];
+        }
+    }
+}
+
+/* Adds products of a column with the conjugate of a filter. */
+static inline __attribute__((always_inline)) void NAME(filtered_back)(const Solid *h, vec *z, vec *last, const real *f,
+                                                                      const real *g, int kind, const vec *y)
+{
+    for (int64_t i = 0; i < h->live[0]; i++) {
+        const int64_t t = NAME(bin)(h, 0, i);
+        const vec re = y[2 * t], im = y[2 * t + 1];
+        if (kind == COMPLEX) {
+            const vec c = load(f + 2 * i * LANES), d = load(f + (2 * i + 1) * LANES);
+            z[2 * i] += c * re + d * im, z[2 * i + 1] += c * im - d * re;
+            if (last) {
+                last[2 * i] += g[2 * i] * re + g[2 * i + 1] * im;
+                last[2 * i + 1] += g[2 * i] * im - g[2 * i + 1] * re;
+            }
+        } else {
+            const vec c = load(f + i * LANES), a = kind == REAL ? re : im, b = kind == REAL ? im : -re;
+            z[2 * i] += c * a, z[2 * i + 1] += c * b;
+            if (last)
+                last[2 * i] += g[i] * a, last[2 * i + 1] += g[i] * b;
+        }
+    }
+}
+
+/* Adds what a field gives to the live bins: columns along the first axis, and products. */
+static void NAME(first_forward)(const Solid *h, const real *f, int kind, Passes *p)
+{
+    const int64_t n = h->s->size[0], step = 2 * h->plane, live = h->live[0];
+    const int64_t per = kind == COMPLEX ? 2 : 1;
+    vec *z = p->bins;
+    const real *g = f + per * h->vectors * LANES;
+    for (int64_t j = 0; j < h->live[1]; j++)
+        for (int64_t b = 0; b < h->blocks[j]; b++, z += 2 * live, f += per * live * LANES) {
+            const vec *from = p->between + 2 * (j * h->most + b);
+            for (int64_t t = 0; t < n; t++)
+                p->x[2 * t] = from[t * step], p->x[2 * t + 1] = from[t * step + 1];
+            const vec *y = NAME(fft)(h->s->fft[0], p->x, p->y);
+            vec *last = b == 0 && h->nyquist ? p->last + 2 * j * live : 0;
+            const real *o = g + per * j * live;
+            if (kind == REAL)
+                NAME(filtered_back)(h, z, last, f, o, REAL, y);
+            else if (kind == IMAGINARY)
+                NAME(filtered_back)(h, z, last, f, o, IMAGINARY, y);
+            else
+                NAME(filtered_back)(h, z, last, f, o, COMPLEX, y);
+        }
+}
+
+/* Live bins to a spectrum of a real array. The columns 0 and n/2 came as p0 + i·p1 with real p0 and p1: of the one the
+ * Hermitian part is meant, of the other the rest. */
+static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum)
+{
+    const int64_t *n = h->s->size, live = h->live[0], last = n[2];
+    memset(spectrum, 0, 2 * h->s->rows * last * sizeof(real));
+    const vec *from = p->bins;
+    for (int64_t j = 0; j < h->live[1]; from += 2 * live * h->blocks[j++]) {
+        const int64_t l = NAME(bin)(h, 1, j), jo = j ? h->live[1] - j : 0;
+        for (int64_t i = 0; i < live; i++) {
+            const int64_t k = NAME(bin)(h, 0, i), io = i ? live - i : 0;
+            real *to = spectrum + 2 * (k * n[1] + l) * last;
+            real *opposite = spectrum + 2 * ((n[0] - k) % n[0] * n[1] + (n[1] - l) % n[1]) * last;
+            for (int64_t b = 0; b < h->blocks[j]; b++) {
+                const vec *z = from + 2 * (b * live + i);
+                real *q = to + 2 * b * LANES;
+                if ((b + 1) * LANES <= h->columns)
+                    store(q, LOW(z[0], z[1])), store(q + LANES, HIGH(z[0], z[1]));
+                else
+                    for (int64_t v = 0; v < h->columns - b * LANES; v++)
+                        q[2 * v] = z[0][v], q[2 * v + 1] = z[1][v];
+            }
+            const int64_t ready = h->blocks[j] * LANES < h->columns ? h->blocks[j] * LANES : h->columns;
+            for (int64_t c = 1; c < ready; c++)
+                opposite[2 * (last - c)] = to[2 * c], opposite[2 * (last - c) + 1] = -to[2 * c + 1];
+            if (h->nyquist) {
+                const vec *a = p->last + 2 * (j * live + i), *b = p->last + 2 * (jo * live + io);
+                to[last] = (a[1][0] + b[1][0]) / 2, to[last + 1] = (b[0][0] - a[0][0]) / 2;
+            }
+        }
+    }
+    for (int64_t j = 0; h->nyquist && j < h->live[1]; j++)
+        for (int64_t i = 0; i < live; i++) {
+            const int64_t k = NAME(bin)(h, 0, i), l = NAME(bin)(h, 1, j);
+            real *a = spectrum + 2 * (k * n[1] + l) * last;
+            real *b = spectrum + 2 * ((n[0] - k) % n[0] * n[1] + (n[1] - l) % n[1]) * last;
+            a[0] = b[0] = (a[0] + b[0]) / 2;
+            a[1] = (a[1] - b[1]) / 2, b[1] = -a[1];
+        }
+}
+
+/* Gradients by the spectra first … stop−1 of real arrays, to which they are orthogonal projections: Hermitian. kept:
+ * NULL, or what solid_modulus kept. */
+static int NAME(solid_vjp)(const Solid *h, const real *spectra, real *grad, real *out, const real *kept, int64_t first,
+                           int64_t stop)
+{
+    const int64_t total = h->s->rows * h->s->last, each = 2 * h->s->last;
+    const Mark before = mark();
+    Passes p;
+    vec *own = 0;
+    int enough = NAME(passes)(h, &p);
+    if (enough && !kept)
+        enough = (own = take(NAME(solid_kept)(h) * sizeof(real))) != 0;
+    for (int64_t row = first; enough && row < stop; row++) {
+        const vec *z = own ? own : (const vec *)(kept + row * NAME(solid_kept)(h));
+        if (own) {
+            NAME(pick)(h, spectra + 2 * row * total, &p);
+            NAME(fields)(h, &p, own, 0);
+        }
+        memset(p.bins, 0, 2 * h->vectors * sizeof(vec));
+        memset(p.last, 0, 2 * h->live[0] * h->live[1] * sizeof(vec));
+        const vec *modulus = z + h->count * h->lanes;
+        const real *f = h->filters;
+        for (int64_t m = 0; m < h->count; f += NAME(length)(h, h->kinds[m++])) {
+            vec *slope = p.sum;
+            for (int64_t plane = 0; plane < h->s->size[0]; plane++) {
+                for (int64_t group = 0; group < h->groups; group++, z += each, slope += each, modulus += each) {
+                    const Pairs r = NAME(pairs)(h, group);
+                    if (m == 0) {
+                        NAME(rows_of)(h, &r, plane, grad + row * total, slope, 1);
+                        for (int64_t k = 0; k < each; k++)
+                            slope[k] = NAME(over)(slope[k], modulus[k]);
+                    }
+                    for (int64_t k = 0; k < each; k++)
+                        p.x[k] = z[k] * slope[k];
+                    NAME(third_forward)(h, &r, &p);
+                }
+                NAME(second_forward)(h, plane, &p);
+            }
+            NAME(first_forward)(h, f, h->kinds[m], &p);
+        }
+        NAME(whole_spectrum)(h, &p, out + 2 * row * total);
+    }
+    give_back(before);
+    return enough;
+}
