@@ -1,8 +1,8 @@
-"""Filters of solid harmonics as the kernels take them: of real signals, by real fields, and only what is live.
+"""Filters of solid harmonics as the kernels take them: of real signals, by real fields, only what is live.
 
-A complex response of a real signal x is two real fields, x ⋆ h with Hermitian spectra ĥ: √(Σ_m |x ⋆ ψ_m|²) is the
-norm of 2M fields. An orthogonal change of the ĥ does not change it. For m and −m it makes one of two fields vanish,
-but for the Nyquist bins of even sides.
+A complex response of a real signal x is two real fields, x ⋆ h with Hermitian spectra ĥ: √(Σ_m |x ⋆ ψ_m|²) is
+the norm of 2M fields. An orthogonal change of the ĥ does not change it. For m and −m it makes one of two
+fields vanish, but for the Nyquist bins of even sides.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ REAL, IMAGINARY, COMPLEX = 0, 1, 2
 class Solid:
     """Tables of a degree; ``numbers``: low and live of two axes, whether n/2 is live on the last, fields."""
 
-    sizes: tuple[int, int, int]
+    sizes: tuple[int, ...]
+    lanes: int
     numbers: NDArray[np.int64]
     blocks: NDArray[np.int32]
     kinds: NDArray[np.int32]
@@ -74,7 +75,8 @@ def solid(filters: NDArray[Any], lanes: int) -> Solid:
             packed.append(inner[..., columns].transpose(1, 0, 2).ravel())
     numbers = [low0, len(first), low1, len(second), nyquist, len(fields)]
     return Solid(
-        (n0, n1, n2),
+        sizes,
+        lanes,
         np.array(numbers, np.int64),
         blocks.astype(np.int32),
         np.array(kinds, np.int32),
@@ -83,7 +85,7 @@ def solid(filters: NDArray[Any], lanes: int) -> Solid:
 
 
 def _fields(psi: NDArray[Any]) -> NDArray[Any]:
-    """Half spectra of real fields of the same sum of squares as the complex responses to psi (M, n_1, n_2, n_3)."""
+    """Half spectra of real fields that have the sum of squares of the responses to psi (M, n_1, n_2, n_3)."""
     half = psi.shape[-1] // 2 + 1
     mirrored = np.roll(psi[:, ::-1, ::-1, ::-1], 1, (1, 2, 3))[..., :half].conj()
     psi = psi[..., :half]

@@ -7,7 +7,6 @@
 #include "spectrum.h"
 #include "lowpass.h"
 #include "harmonic.h"
-#include "solid.h"
 #include "power.h"
 #include "tree.h"
 #include "along.h"
@@ -52,47 +51,32 @@ EXPORT int32_t EXPORTED(transform)(Stack *memory, const Shape *s, real *in, real
     return NAME(transform)(s, in, out, back, first, stop);
 }
 
-/* Rows first … stop−1 of `spectra`; filters: complex, `count` of them. */
-EXPORT int32_t EXPORTED(harmonic)(Stack *memory, const Shape *s, real *filters, int64_t count, real *spectra, real *out, int64_t first,
-                                  int64_t stop)
-{
-    stack = memory;
-    return NAME(harmonic)(s, filters, count, spectra, out, first, stop);
-}
-
-EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, real *filters, int64_t count, real *spectra,
-                                      real *grad, real *out, int64_t first, int64_t stop)
-{
-    stack = memory;
-    return NAME(harmonic_vjp)(s, filters, count, spectra, grad, out, first, stop);
-}
-
 EXPORT int64_t EXPORTED(lanes)(void) { return LANES; }
 
 /* Rows first … stop−1 of `spectra` of real arrays of three axes; the tables: what `solid` says. kept: NULL, or the
- * numbers of solid_kept for each row, aligned to 64 bytes, for the gradient. */
-EXPORT int32_t EXPORTED(solid)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
+ * numbers of harmonic_kept for each row, aligned to 64 bytes, for the gradient. */
+EXPORT int32_t EXPORTED(harmonic)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
                                const int32_t *kinds, const real *filters, const real *spectra, real *out, real *kept,
                                int64_t first, int64_t stop)
 {
     stack = memory;
     const Solid h = NAME(solid)(s, numbers, blocks, kinds, filters);
-    return NAME(solid_modulus)(&h, spectra, out, kept, first, stop);
+    return NAME(harmonic)(&h, spectra, out, kept, first, stop);
 }
 
-EXPORT int32_t EXPORTED(solid_vjp)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
+EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
                                    const int32_t *kinds, const real *filters, const real *spectra, real *grad, real *out,
                                    const real *kept, int64_t first, int64_t stop)
 {
     stack = memory;
     const Solid h = NAME(solid)(s, numbers, blocks, kinds, filters);
-    return NAME(solid_vjp)(&h, spectra, grad, out, kept, first, stop);
+    return NAME(harmonic_vjp)(&h, spectra, grad, out, kept, first, stop);
 }
 
-EXPORT int64_t EXPORTED(solid_kept)(const Shape *s, const int64_t *numbers, const int32_t *blocks)
+EXPORT int64_t EXPORTED(harmonic_kept)(const Shape *s, const int64_t *numbers, const int32_t *blocks)
 {
     const Solid h = NAME(solid)(s, numbers, blocks, 0, 0);
-    return NAME(solid_kept)(&h);
+    return NAME(harmonic_kept)(&h);
 }
 
 /* x^q of the numbers first … stop−1; `sign`: of x that may be negative, else of |x| where q is not whole. */
