@@ -489,14 +489,15 @@ static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, r
             end = m + h->together < h->count ? m + h->together : h->count;
             for (int64_t plane = 0; plane < h->s->size[0]; plane++) {
                 const vec *modulus = z + h->count * h->lanes + plane * tile;
-                for (int64_t group = 0; group < h->groups; group++) {
+                vec *slopes = h->together < h->count ? p.sum + plane * tile : p.sum;
+                for (int64_t group = 0; m == 0 && group < h->groups; group++) {
                     const Pairs r = NAME(pairs)(h, group);
-                    NAME(rows_of)(h, &r, plane, grad + row * total, p.sum + group * each, 1);
+                    NAME(rows_of)(h, &r, plane, grad + row * total, slopes + group * each, 1);
                 }
-                for (int64_t k = 0; k < tile; k++)
-                    p.sum[k] = NAME(over)(p.sum[k], modulus[k]);
+                for (int64_t k = 0; m == 0 && k < tile; k++)
+                    slopes[k] = NAME(over)(slopes[k], modulus[k]);
                 for (int64_t field = m; field < end; field++) {
-                    const vec *from = z + field * h->lanes + plane * tile, *slope = p.sum;
+                    const vec *from = z + field * h->lanes + plane * tile, *slope = slopes;
                     for (int64_t group = 0; group < h->groups; group++, from += each, slope += each) {
                         const Pairs r = NAME(pairs)(h, group);
                         for (int64_t k = 0; k < each; k++)
