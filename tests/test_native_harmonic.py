@@ -19,6 +19,8 @@ from tests.test_native import BATCHES, COMPLEX, Array, close, empty, noise, prec
 
 __all__ = ["which"]  # a fixture: each library in turn
 
+#: What is done to a spectrum, as in the source of the kernels.
+ADD, HALF = 1, 2
 SIZES = [
     (1,),
     (7,),
@@ -77,12 +79,12 @@ def check(psi: Array, dtype: str, batch: int, workers: int, times: float = 1) ->
         given[:] = np.nan
     with_kept(table, spectrum, g, out, back)
     close(out, wanted, dtype, times)
-    close(back, slope, dtype, loose)
+    close(back, 2 * slope, dtype, loose)
     return table
 
 
 def with_kept(table: Solid, spectrum: Array, g: Array, out: Array, back: Array) -> None:
-    """Moduli, and gradients from the responses that were kept with them: in the rows 1 … alone, then 0."""
+    """Moduli, and twice the gradients from the responses that were kept with them: of rows 1 …, then of 0."""
     dtype, sizes = table.filters.dtype.name, (1,) * (3 - len(table.sizes)) + table.sizes
     call, known = library(), shapes.shape(sizes, dtype)
     assert known is not None
@@ -94,7 +96,8 @@ def with_kept(table: Solid, spectrum: Array, g: Array, out: Array, back: Array) 
     for rows in ((1, len(spectrum)), (0, 1)):
         assert call["harmonic", dtype](stack, *head, out.ctypes.data, kept.ctypes.data, *rows)
         arrays = g.ctypes.data, back.ctypes.data, kept.ctypes.data
-        assert call["harmonic_vjp", dtype](stack, *head, *arrays, *rows)
+        assert call["harmonic_vjp", dtype](stack, *head, *arrays, HALF, *rows)
+        assert call["harmonic_vjp", dtype](stack, *head, *arrays, ADD, *rows)
     assert np.isnan(kept[len(spectrum) * each :]).all()
     call.stack_free(stack)
 
@@ -122,6 +125,23 @@ def test_solid_harmonics(sizes: Any, which_m: Any, width: float, dtype: str) -> 
             assert max(table.numbers[[1, 3]]) < 16, "nothing was left out"
         if width == 2.0 and dtype == "float32":
             assert MIXED not in table.kinds
+
+
+@precision
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_real_arrays_from_half_spectra(sizes: tuple[int, ...], dtype: str) -> None:
+    d, half = len(sizes), sizes[-1] // 2 + 1
+    x, out = noise((3, 1, *sizes), dtype), empty((3, 1, *sizes), dtype)
+    spectrum = of_real(x, dtype)
+    spectrum[..., half:] = np.nan
+    known = shapes.shape((1,) * (3 - d) + sizes, dtype)
+    assert known is not None
+    stack = library().stack_new()
+    for rows in ((1, 3), (0, 1)):
+        pointers = stack, known.pointer, spectrum.ctypes.data, out.ctypes.data
+        assert library()["real_back", dtype](*pointers, *rows)
+    library().stack_free(stack)
+    close(out / np.prod(sizes, dtype=dtype), x, dtype)
 
 
 @precision

@@ -239,8 +239,8 @@ def harmonic(
     call = library()["harmonic" if gradient is None else "harmonic_vjp", dtype]
     head = known.pointer, *solid.addresses, spectrum.ctypes.data
     given = [] if gradient is None else [gradient.ctypes.data]
-    # Behind the arrays: where responses are kept, which nobody reads here.
-    arrays = (*given, out.ctypes.data, None)
+    # Behind the arrays: where responses are kept, which nobody reads here, and no other mode.
+    arrays = (*given, out.ctypes.data, None, *(0 for _ in given))
     rows, cost = spectrum.size // math.prod(sizes), spectrum.size * len(solid.kinds) // 2
     held = known, spectrum, solid, out, gradient
     return run(lambda s, a, b: call(s, *head, *arrays, a, b), rows, cost, workers, held)

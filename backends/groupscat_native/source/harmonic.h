@@ -128,7 +128,9 @@ static inline __attribute__((always_inline)) void NAME(filtered)(const Solid *h,
         if (kind == COMPLEX) {
             const vec c = load(f + 2 * i * LANES), d = load(f + (2 * i + 1) * LANES);
             a = c * re - d * im, b = c * im + d * re;
-        } else {
+        } else if (kind == NONE)
+            a = re, b = im;
+        else {
             const vec c = load(f + i * LANES);
             a = kind == REAL ? c * re : -c * im, b = kind == REAL ? c * im : c * re;
         }
@@ -137,7 +139,9 @@ static inline __attribute__((always_inline)) void NAME(filtered)(const Solid *h,
             if (kind == COMPLEX) {
                 a -= g[2 * i] * im + g[2 * i + 1] * re;
                 b += g[2 * i] * re - g[2 * i + 1] * im;
-            } else if (kind == REAL)
+            } else if (kind == NONE)
+                a -= im, b += re;
+            else if (kind == REAL)
                 a -= g[i] * im, b += g[i] * re;
             else
                 a -= g[i] * re, b -= g[i] * im;
@@ -157,7 +161,7 @@ static void NAME(first_back)(const Solid *h, int64_t first, int64_t stop, Passes
             vec *to = p->between + 2 * (j * h->most + b);
             for (int64_t m = first; m < stop; m++, to += n * step) {
                 const int kind = h->kinds[m];
-                const int64_t per = kind == COMPLEX ? 2 : 1;
+                const int64_t per = kind == NONE ? 0 : kind == COMPLEX ? 2 : 1;
                 const real *f = p->filters[m] + per * at * LANES;
                 const real *g = p->filters[m] + per * (h->vectors * LANES + j * live);
                 memset(p->x + 2 * low, 0, 2 * (n - live) * sizeof(vec));
@@ -165,8 +169,10 @@ static void NAME(first_back)(const Solid *h, int64_t first, int64_t stop, Passes
                     NAME(filtered)(h, z, last, f, g, REAL, p->x);
                 else if (kind == IMAGINARY)
                     NAME(filtered)(h, z, last, f, g, IMAGINARY, p->x);
-                else
+                else if (kind == COMPLEX)
                     NAME(filtered)(h, z, last, f, g, COMPLEX, p->x);
+                else
+                    NAME(filtered)(h, z, last, f, g, NONE, p->x);
                 NAME(fft_apart)(h->s->fft[0], p->x, 2, to, step, p->y, p->t);
             }
         }
@@ -424,12 +430,21 @@ static void NAME(first_forward)(const Solid *h, int64_t first, int64_t stop, Pas
         }
 }
 
-/* Live bins to a spectrum of a real array. The columns 0 and n/2 came as p0 + i·p1 with real p0 and p1: of the one the
+/* The other way of whole_spectrum: live bins as the fields add to them. */
+static void NAME(pick_sums)(const Solid *h, const real *spectrum, Passes *p)
+{
+    NAME(pick)(h, spectrum, p);
+    for (int64_t k = 0; h->nyquist && k < h->live[0] * h->live[1]; k++) {
+        const vec re = p->last[2 * k];
+        p->last[2 * k] = -p->last[2 * k + 1], p->last[2 * k + 1] = re;
+    }
+}
+
+/* Live bins to a spectrum of a real array, and, unless `half`, those of n/2+1 … n−1 on the last axis. The columns 0 and n/2 came as p0 + i·p1 with real p0 and p1: of the one the
  * Hermitian part is meant, of the other the rest. */
-static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum)
+static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum, int half)
 {
     const int64_t *n = h->s->size, live = h->live[0], last = n[2];
-    memset(spectrum, 0, 2 * h->s->rows * last * sizeof(real));
     const vec *from = p->bins;
     for (int64_t j = 0; j < h->live[1]; from += 2 * live * h->blocks[j++]) {
         const int64_t l = NAME(bin)(h, 1, j), jo = j ? h->live[1] - j : 0;
@@ -447,7 +462,7 @@ static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum
                         q[2 * v] = z[0][v], q[2 * v + 1] = z[1][v];
             }
             const int64_t ready = h->blocks[j] * LANES < h->columns ? h->blocks[j] * LANES : h->columns;
-            for (int64_t c = 1; c < ready; c++)
+            for (int64_t c = 1; !half && c < ready; c++)
                 opposite[2 * (last - c)] = to[2 * c], opposite[2 * (last - c) + 1] = -to[2 * c + 1];
             if (h->nyquist) {
                 const vec *a = p->last + 2 * (j * live + i), *b = p->last + 2 * (jo * live + io);
@@ -465,10 +480,10 @@ static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum
         }
 }
 
-/* Gradients by the spectra first … stop−1 of real arrays, to which they are orthogonal projections: Hermitian. kept:
- * NULL, or what harmonic kept. */
-static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, real *out, const real *kept, int64_t first,
-                           int64_t stop)
+/* Gradients by the spectra first … stop−1 of real arrays: what such spectra see of them, which is Hermitian. kept: NULL,
+ * or what harmonic kept. mode: ADD and HALF. */
+static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, real *out, const real *kept, int mode,
+                              int64_t first, int64_t stop)
 {
     const int64_t total = h->s->rows * h->s->last, each = 2 * h->s->last, tile = h->groups * each;
     const Mark before = mark();
@@ -483,8 +498,13 @@ static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, r
             NAME(pick)(h, spectra + 2 * row * total, &p);
             NAME(fields)(h, &p, own, 0);
         }
-        memset(p.bins, 0, 2 * h->vectors * sizeof(vec));
-        memset(p.last, 0, 2 * h->live[0] * h->live[1] * sizeof(vec));
+        if (mode & ADD)
+            NAME(pick_sums)(h, out + 2 * row * total, &p);
+        else {
+            memset(p.bins, 0, 2 * h->vectors * sizeof(vec));
+            memset(p.last, 0, 2 * h->live[0] * h->live[1] * sizeof(vec));
+            memset(out + 2 * row * total, 0, 2 * total * sizeof(real));
+        }
         for (int64_t m = 0, end; m < h->count; m = end) {
             end = m + h->together < h->count ? m + h->together : h->count;
             for (int64_t plane = 0; plane < h->s->size[0]; plane++) {
@@ -509,7 +529,35 @@ static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, r
             }
             NAME(first_forward)(h, m, end, &p);
         }
-        NAME(whole_spectrum)(h, &p, out + 2 * row * total);
+        NAME(whole_spectrum)(h, &p, out + 2 * row * total, mode & HALF);
+    }
+    give_back(before);
+    return enough;
+}
+
+/* Real arrays of the spectra first … stop−1, not normalised: of their Hermitian parts. Only the bins 0 … n/2 of the last
+ * axis are read. */
+static int NAME(real_back)(const Shape *s, const real *spectra, real *out, int64_t first, int64_t stop)
+{
+    const int64_t *n = s->size, total = s->rows * s->last, numbers[] = {n[0], n[0], n[1], n[1], n[2] % 2 == 0, 1};
+    const int32_t kind = NONE;
+    const Mark before = mark();
+    Passes p;
+    int32_t *blocks = take(n[1] * sizeof *blocks);
+    for (int64_t j = 0; blocks && j < n[1]; j++)
+        blocks[j] = (int32_t)(((n[2] + 1) / 2 + LANES - 1) / LANES);
+    const Solid h = blocks ? NAME(solid)(s, numbers, blocks, &kind, 0) : (Solid){0};
+    const int enough = blocks && NAME(passes)(&h, &p);
+    for (int64_t row = first; enough && row < stop; row++) {
+        NAME(pick)(&h, spectra + 2 * row * total, &p);
+        NAME(first_back)(&h, 0, 1, &p);
+        for (int64_t plane = 0; plane < n[0]; plane++) {
+            NAME(second_back)(&h, 0, plane, &p);
+            for (int64_t group = 0; group < h.groups; group++) {
+                const Pairs r = NAME(pairs)(&h, group);
+                NAME(rows_of)(&h, &r, plane, out + row * total, NAME(third_back)(&h, &r, &p), 0);
+            }
+        }
     }
     give_back(before);
     return enough;

@@ -18,7 +18,8 @@
 #define PI 3.14159265358979323846
 
 enum { MODULI, RESPONSES }; /* what is made of responses */
-enum { REAL, IMAGINARY, COMPLEX }; /* filters: h, i·h, or complex */
+enum { REAL, IMAGINARY, COMPLEX, NONE }; /* filters: h, i·h, complex, or 1 */
+enum { ADD = 1, HALF = 2 }; /* to a spectrum: add; write only the bins 0 … n/2 of the last axis */
 #define CACHE (256 << 10) /* bytes of arrays that are transformed side by side */
 #define LANES_BYTES (16 << 10) /* bytes of columns that are transformed in turn */
 #define LEAST (1 << 18)   /* bytes of a piece of the stack */

@@ -66,11 +66,18 @@ EXPORT int32_t EXPORTED(harmonic)(Stack *memory, const Shape *s, const int64_t *
 
 EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
                                    const int32_t *kinds, const real *filters, const real *spectra, real *grad, real *out,
-                                   const real *kept, int64_t first, int64_t stop)
+                                   const real *kept, int32_t mode, int64_t first, int64_t stop)
 {
     stack = memory;
     const Solid h = NAME(solid)(s, numbers, blocks, kinds, filters);
-    return NAME(harmonic_vjp)(&h, spectra, grad, out, kept, first, stop);
+    return NAME(harmonic_vjp)(&h, spectra, grad, out, kept, mode, first, stop);
+}
+
+/* Real arrays first … stop−1 of three axes, from half of their spectra. */
+EXPORT int32_t EXPORTED(real_back)(Stack *memory, const Shape *s, const real *spectra, real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    return NAME(real_back)(s, spectra, out, first, stop);
 }
 
 EXPORT int64_t EXPORTED(harmonic_kept)(const Shape *s, const int64_t *numbers, const int32_t *blocks)
