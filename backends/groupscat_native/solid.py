@@ -8,6 +8,7 @@ fields vanish, but for the Nyquist bins of even sides.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,10 @@ REAL, IMAGINARY, COMPLEX = 0, 1, 2
 
 @dataclass(frozen=True)
 class Solid:
-    """Tables of a degree; ``numbers``: low and live of two axes, whether n/2 is live on the last, fields."""
+    """Tables of a degree, for vectors of ``lanes`` numbers.
+
+    numbers: low and live of two axes, whether n/2 is live on the last, how many fields and edges.
+    """
 
     sizes: tuple[int, ...]
     lanes: int
@@ -50,6 +54,14 @@ def solid(filters: NDArray[Any], lanes: int) -> Solid:
     for part in (fields.real, fields.imag):
         part[np.abs(part).max((1, 2, 3)) <= ROUNDING * eps * largest] = 0
     fields = fields[np.abs(fields).max((1, 2, 3)) > 0]
+    inner = fields[
+        np.ix_(
+            range(len(fields)),
+            *(np.arange(m) != n / 2 for m, n in zip(fields.shape[1:], (n0, n1, n2), strict=True)),
+        )
+    ]
+    edge = np.abs(inner).max((1, 2, 3), initial=0) == 0
+    edges, fields = fields[edge], fields[~edge]
     if not len(fields):
         fields = np.zeros((1, n0, n1, n2 // 2 + 1), fields.dtype)
     columns = (n2 + 1) // 2
@@ -73,7 +85,8 @@ def solid(filters: NDArray[Any], lanes: int) -> Solid:
             packed.append(cut.transpose(2, 0, 1, 3).ravel())
         if nyquist:
             packed.append(inner[..., columns].transpose(1, 0, 2).ravel())
-    numbers = [low0, len(first), low1, len(second), nyquist, len(fields)]
+    packed += [face.ravel() for field in edges for face in _faces(field, n2)]
+    numbers = [low0, len(first), low1, len(second), nyquist, len(fields), len(edges)]
     return Solid(
         sizes,
         lanes,
@@ -97,6 +110,17 @@ def _fields(psi: NDArray[Any]) -> NDArray[Any]:
         if (np.abs(turned) > least).sum() < sum((np.abs(x) > least).sum() for x in (a, b)):
             pairs[:, k], pairs[:, -1 - k] = turned
     return pairs.reshape(-1, *psi.shape[1:])
+
+
+def _faces(field: NDArray[Any], n2: int) -> Iterator[NDArray[Any]]:
+    """The planes n/2 across each axis of an edge, all bins, as pairs; where they meet, in the first alone."""
+    other = np.roll(field[::-1, ::-1], 1, (0, 1))[..., (n2 - 1) // 2 : 0 : -1].conj()
+    whole = np.concatenate([field, other], -1)
+    for axis, n in enumerate(whole.shape):
+        face = np.moveaxis(whole, axis, 0)[n // 2]
+        yield np.stack([face.real, face.imag], -1) * (n % 2 == 0)
+        if n % 2 == 0:
+            np.moveaxis(whole, axis, 0)[n // 2] = 0
 
 
 def _bins(live: NDArray[np.bool_]) -> tuple[NDArray[np.int64], int]:

@@ -5,7 +5,10 @@
  * left. Only live bins are multiplied, stored and transformed: on the first two axes the first `low` ones and as many
  * of the last as make `live`, on the last axis `blocks` vectors, as many as the bin of the second axis needs. The last
  * bin of an even axis, n/2, rides on the bin 0: of both the columns become real, so one is the imaginary part of the
- * other. Two real rows are one complex row, LANES pairs of them in lanes. */
+ * other. Two real rows are one complex row, LANES pairs of them in lanes.
+ *
+ * Filters of all m leave something in the planes of bins n/2 of even axes alone. Such a field is an "edge": with signs that
+ * alternate along an axis, a sum of three arrays of two axes, which cost nearly nothing. */
 
 typedef struct {
     const Shape *s;
@@ -17,9 +20,11 @@ typedef struct {
     int64_t plane;   /* from plane to plane between the passes, pairs of vectors */
     int64_t groups;  /* of pairs of rows in a plane */
     int64_t lanes;   /* vectors of a field: by plane, group and sample, the second row of a pair and the first */
+    int64_t edges;
     int64_t count, together; /* fields, and how many go through a pass together */
     const int32_t *blocks, *kinds;
-    const real *filters; /* by field: live bins by second axis, block, first axis; then those of n/2 */
+    const real *filters; /* by field: live bins by second axis, block, first axis; then those of n/2;
+                            behind all, by edge, complex: all bins of the planes without the first axis, the second, the last */
 } NAME(Solid);
 #define Solid NAME(Solid)
 
@@ -27,12 +32,12 @@ typedef struct {
  * plane is in the cache. */
 #define TOGETHER 2
 
-/* numbers: low and live of two axes, nyquist, fields. */
+/* numbers: low and live of two axes, nyquist, fields, edges. */
 static Solid NAME(solid)(const Shape *s, const int64_t *numbers, const int32_t *blocks, const int32_t *kinds,
                          const real *filters)
 {
     Solid h = {.s = s, .low = {numbers[0], numbers[2]}, .live = {numbers[1], numbers[3]}, .nyquist = numbers[4],
-               .count = numbers[5], .blocks = blocks, .kinds = kinds, .filters = filters};
+               .count = numbers[5], .edges = numbers[6], .blocks = blocks, .kinds = kinds, .filters = filters};
     h.columns = (s->last + 1) / 2;
     for (int64_t j = 0; j < h.live[1]; j++) {
         h.vectors += h.live[0] * blocks[j];
@@ -55,7 +60,26 @@ static inline int64_t NAME(bin)(const Solid *h, int axis, int64_t j)
 static inline int64_t NAME(length)(const Solid *h, int kind)
 {
     const int64_t each = h->vectors * LANES + (h->nyquist ? h->live[0] * h->live[1] : 0);
-    return kind == COMPLEX ? 2 * each : each;
+    return kind == NONE ? 0 : kind == COMPLEX ? 2 * each : each;
+}
+
+/* The plane without an axis, and its rows and columns in an array. */
+typedef struct {
+    Shape shape;
+    int64_t total, from, row, column; /* numbers; the first one, and how far rows and columns are apart */
+} NAME(Face);
+#define Face NAME(Face)
+
+static Face NAME(face)(const Shape *s, int axis)
+{
+    const int64_t apart[3] = {s->size[1] * s->size[2], s->size[2], 1};
+    const int a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
+    Face f = {.shape = {.ndim = 2, .rows = s->size[a], .last = s->size[b]}};
+    f.shape.size[0] = s->size[a], f.shape.size[1] = s->size[b];
+    f.shape.fft[0] = s->fft[a], f.shape.fft[1] = s->fft[b];
+    f.total = s->size[a] * s->size[b], f.from = s->size[axis] / 2 * apart[axis];
+    f.row = apart[a], f.column = apart[b];
+    return f;
 }
 
 /* What the passes work on. */
@@ -63,6 +87,9 @@ typedef struct {
     vec *bins, *last; /* live bins, (re, im), and those of n/2, in the first lane */
     const real **filters; /* of each field */
     vec *between, *rows, *x, *y, *t;
+    vec *faces;                     /* of each edge, that without the first axis in lanes */
+    real *second, *third, *complex; /* the others of each edge, and one that is transformed */
+    const real *edges;              /* filters */
     vec *sum; /* of squares: of a plane, or, where not all fields are made together, of all */
 } NAME(Passes);
 #define Passes NAME(Passes)
@@ -81,10 +108,15 @@ static int NAME(passes)(const Solid *h, Passes *p)
     p->y = p->x ? take(2 * lanes * sizeof(vec)) : 0;
     p->t = p->y ? take(2 * lanes * sizeof(vec)) : 0;
     p->sum = p->t ? take(h->lanes / (h->together < h->count ? 1 : n[0]) * sizeof(vec)) : 0;
-    const real *f = h->filters;
-    for (int64_t m = 0; p->sum && m < h->count; f += NAME(length)(h, h->kinds[m++]))
-        p->filters[m] = f;
-    return p->sum != 0;
+    const int64_t tile = h->lanes / n[0], most = (n[0] > n[1] ? n[0] : n[1]) * (n[1] > n[2] ? n[1] : n[2]);
+    p->faces = p->sum ? take((h->edges * tile + 1) * sizeof(vec)) : 0;
+    p->second = p->faces ? take((h->edges * n[0] * n[2] + 1) * sizeof(real)) : 0;
+    p->third = p->second ? take((h->edges * n[0] * n[1] + 1) * sizeof(real)) : 0;
+    p->complex = p->third ? take((h->edges ? 3 * most : 1) * sizeof(real)) : 0;
+    p->edges = h->filters;
+    for (int64_t m = 0; p->complex && m < h->count; p->edges += NAME(length)(h, h->kinds[m++]))
+        p->filters[m] = p->edges;
+    return p->complex != 0;
 }
 
 /* The live bins of a spectrum. */
@@ -269,6 +301,132 @@ static void NAME(rows_of)(const Solid *h, const Pairs *r, int64_t plane, real *a
         NAME(scatter)(b, r->count, n, z, 2), NAME(scatter)(a, r->count, n, z + 1, 2);
 }
 
+/* ------------------------------------------------------------------------------------------------ edges */
+
+/* The faces of all edges. */
+static int NAME(edges_back)(const Solid *h, const real *spectrum, Passes *p)
+{
+    const int64_t *n = h->s->size, tile = h->lanes / n[0];
+    const real *filter = p->edges;
+    for (int64_t e = 0; e < h->edges; e++)
+        for (int axis = 0; axis < 3; axis++) {
+            const Face f = NAME(face)(h->s, axis);
+            real *z = p->complex, *re = z + 2 * f.total;
+            re = axis == 1 ? p->second + e * f.total : axis == 2 ? p->third + e * f.total : re;
+            for (int64_t k = 0; k < f.total; k++, filter += 2) {
+                const real *x = spectrum + 2 * (f.from + k / f.shape.last * f.row + k % f.shape.last * f.column);
+                z[2 * k] = filter[0] * x[0] - filter[1] * x[1];
+                z[2 * k + 1] = filter[0] * x[1] + filter[1] * x[0];
+            }
+            if (n[axis] % 2)
+                memset(re, 0, f.total * sizeof(real));
+            else if (!NAME(transform)(&f.shape, z, z, 1, 0, 1))
+                return 0;
+            for (int64_t k = 0; n[axis] % 2 == 0 && k < f.total; k++)
+                re[k] = z[2 * k];
+            for (int64_t group = 0; axis == 0 && group < h->groups; group++) {
+                const Pairs r = NAME(pairs)(h, group);
+                NAME(rows_of)(h, &r, 0, re, p->faces + e * tile + group * 2 * n[2], 1);
+            }
+        }
+    return 1;
+}
+
+/* The lanes of the last face of an edge in a row of another one: the second rows of pairs, then the first. */
+static inline void NAME(ends)(const Pairs *r, const real *third, vec *z)
+{
+    for (int v = 0; v < LANES; v++)
+        z[0][v] = third[r->b[v]], z[1][v] = third[r->a[v]];
+}
+
+/* Sets or adds the squares of edges in a plane. */
+static void NAME(edge_squares)(const Solid *h, const Passes *p, int64_t plane, vec *sum)
+{
+    const int64_t *n = h->s->size, tile = h->lanes / n[0];
+    const vec sign = all(plane % 2 ? -1 : 1);
+    for (int64_t e = 0; e < h->edges; e++) {
+        const vec *z = p->faces + e * tile;
+        const real *second = p->second + (e * n[0] + plane) * n[2], *third = p->third + (e * n[0] + plane) * n[1];
+        vec *s = sum;
+        for (int64_t group = 0; group < h->groups; group++, z += 2 * n[2], s += 2 * n[2]) {
+            const Pairs r = NAME(pairs)(h, group);
+            vec end[2];
+            NAME(ends)(&r, third, end);
+            for (int64_t k = 0; k < n[2]; k++) {
+                const vec b = sign * z[2 * k] - second[k] + end[0], a = sign * z[2 * k + 1] + second[k] + end[1];
+                s[2 * k] = e ? s[2 * k] + b * b : b * b;
+                s[2 * k + 1] = e ? s[2 * k + 1] + a * a : a * a;
+                end[0] = -end[0], end[1] = -end[1];
+            }
+        }
+    }
+}
+
+/* Gradients of the faces, in their place at last: of the first they are added up over the planes in `sums`. */
+static void NAME(edge_slopes)(const Solid *h, Passes *p, int64_t plane, const vec *slopes, vec *sums)
+{
+    const int64_t *n = h->s->size, tile = h->lanes / n[0];
+    const vec sign = all(plane % 2 ? -1 : 1);
+    for (int64_t e = 0; e < h->edges; e++) {
+        const vec *z = p->faces + e * tile, *s = slopes;
+        real *second = p->second + (e * n[0] + plane) * n[2], *third = p->third + (e * n[0] + plane) * n[1];
+        vec *to = sums + e * tile, *row = p->x;
+        memset(row, 0, n[2] * sizeof(vec));
+        for (int64_t group = 0; group < h->groups; group++, z += 2 * n[2], s += 2 * n[2], to += 2 * n[2]) {
+            const Pairs r = NAME(pairs)(h, group);
+            vec end[2], mine[2] = {{0}}, turned = all(1), once = all(0);
+            NAME(ends)(&r, third, end);
+            for (int64_t v = 0; v < r.count; v++)
+                once[v] = 1; /* not those that are repetitions */
+            for (int64_t k = 0; k < n[2]; k++) {
+                const vec b = (sign * z[2 * k] - second[k] + end[0] * turned) * s[2 * k];
+                const vec a = (sign * z[2 * k + 1] + second[k] + end[1] * turned) * s[2 * k + 1];
+                to[2 * k] += sign * b, to[2 * k + 1] += sign * a;
+                row[k] += (a - b) * once;
+                mine[0] += b * turned, mine[1] += a * turned;
+                turned = -turned;
+            }
+            for (int64_t v = 0; v < r.count; v++) /* the first one last: a row without a partner is its own */
+                third[r.b[v]] = mine[0][v], third[r.a[v]] = mine[1][v];
+        }
+        for (int64_t k = 0; k < n[2]; k++) {
+            second[k] = 0;
+            for (int v = 0; v < LANES; v++)
+                second[k] += row[k][v];
+        }
+    }
+}
+
+/* Adds what edges give to a spectrum, from gradients of their faces. */
+static int NAME(edges_forward)(const Solid *h, const vec *sums, Passes *p, real *spectrum)
+{
+    const int64_t *n = h->s->size, tile = h->lanes / n[0];
+    const real *filter = p->edges;
+    for (int64_t e = 0; e < h->edges; e++)
+        for (int axis = 0; axis < 3; axis++) {
+            const Face f = NAME(face)(h->s, axis);
+            real *z = p->complex, *re = z + 2 * f.total;
+            re = axis == 1 ? p->second + e * f.total : axis == 2 ? p->third + e * f.total : re;
+            for (int64_t group = 0; axis == 0 && group < h->groups; group++) {
+                const Pairs r = NAME(pairs)(h, group);
+                memcpy(p->x, sums + e * tile + group * 2 * n[2], 2 * n[2] * sizeof(vec));
+                NAME(rows_of)(h, &r, 0, re, p->x, 0);
+            }
+            for (int64_t k = 0; k < f.total; k++)
+                z[2 * k] = re[k], z[2 * k + 1] = 0;
+            if (n[axis] % 2 == 0 && !NAME(transform)(&f.shape, z, z, 0, 0, 1))
+                return 0;
+            for (int64_t k = 0; k < f.total; k++, filter += 2) {
+                real *to = spectrum + 2 * (f.from + k / f.shape.last * f.row + k % f.shape.last * f.column);
+                if (n[axis] % 2 == 0) {
+                    to[0] += filter[0] * z[2 * k] + filter[1] * z[2 * k + 1];
+                    to[1] += filter[0] * z[2 * k + 1] - filter[1] * z[2 * k];
+                }
+            }
+        }
+    return 1;
+}
+
 /* Fields of the picked bins to `kept` unless that is NULL, with the modulus behind them; that to `out` unless NULL. */
 static void NAME(fields)(const Solid *h, Passes *p, vec *kept, real *out)
 {
@@ -278,6 +436,8 @@ static void NAME(fields)(const Solid *h, Passes *p, vec *kept, real *out)
         NAME(first_back)(h, m, stop, p);
         for (int64_t plane = 0; plane < h->s->size[0]; plane++) {
             vec *sum = h->together < h->count ? p->sum + plane * tile : p->sum;
+            if (m == 0)
+                NAME(edge_squares)(h, p, plane, sum);
             for (int64_t field = m; field < stop; field++) {
                 vec *to = kept ? kept + field * h->lanes + plane * tile : 0, *s = sum;
                 NAME(second_back)(h, field - m, plane, p);
@@ -286,7 +446,7 @@ static void NAME(fields)(const Solid *h, Passes *p, vec *kept, real *out)
                     const vec *z = NAME(third_back)(h, &r, p);
                     if (kept)
                         memcpy(to, z, each * sizeof(vec)), to += each;
-                    if (field == 0)
+                    if (field == 0 && !h->edges)
                         for (int64_t k = 0; k < each; k++)
                             s[k] = z[k] * z[k];
                     else
@@ -317,9 +477,11 @@ static int NAME(harmonic)(const Solid *h, const real *spectra, real *out, real *
     const int64_t total = h->s->rows * h->s->last;
     const Mark before = mark();
     Passes p;
-    const int enough = NAME(passes)(h, &p);
+    int enough = NAME(passes)(h, &p);
     for (int64_t row = first; enough && row < stop; row++) {
         NAME(pick)(h, spectra + 2 * row * total, &p);
+        if (!(enough = NAME(edges_back)(h, spectra + 2 * row * total, &p)))
+            break;
         NAME(fields)(h, &p, kept ? (vec *)(kept + row * NAME(harmonic_kept)(h)) : 0, out + row * total);
     }
     give_back(before);
@@ -481,19 +643,22 @@ static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum
 }
 
 /* Gradients by the spectra first … stop−1 of real arrays: what such spectra see of them, which is Hermitian. kept: NULL,
- * or what harmonic kept. mode: ADD and HALF. */
+ * or what harmonic kept. mode: ADD and HALF; of a spectrum that was written with HALF, the rest is not defined. */
 static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, real *out, const real *kept, int mode,
                               int64_t first, int64_t stop)
 {
     const int64_t total = h->s->rows * h->s->last, each = 2 * h->s->last, tile = h->groups * each;
     const Mark before = mark();
     Passes p;
-    vec *own = 0;
-    int enough = NAME(passes)(h, &p);
+    vec *own = 0, *sums = 0;
+    int enough = NAME(passes)(h, &p) && (sums = take((h->edges * tile + 1) * sizeof(vec)));
     if (enough && !kept)
         enough = (own = take(NAME(harmonic_kept)(h) * sizeof(real))) != 0;
     for (int64_t row = first; enough && row < stop; row++) {
+        memset(sums, 0, h->edges * tile * sizeof(vec));
         const vec *z = own ? own : (const vec *)(kept + row * NAME(harmonic_kept)(h));
+        if (!(enough = NAME(edges_back)(h, spectra + 2 * row * total, &p)))
+            break;
         if (own) {
             NAME(pick)(h, spectra + 2 * row * total, &p);
             NAME(fields)(h, &p, own, 0);
@@ -516,6 +681,8 @@ static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, r
                 }
                 for (int64_t k = 0; m == 0 && k < tile; k++)
                     slopes[k] = NAME(over)(slopes[k], modulus[k]);
+                if (m == 0)
+                    NAME(edge_slopes)(h, &p, plane, slopes, sums);
                 for (int64_t field = m; field < end; field++) {
                     const vec *from = z + field * h->lanes + plane * tile, *slope = slopes;
                     for (int64_t group = 0; group < h->groups; group++, from += each, slope += each) {
@@ -530,6 +697,7 @@ static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, r
             NAME(first_forward)(h, m, end, &p);
         }
         NAME(whole_spectrum)(h, &p, out + 2 * row * total, mode & HALF);
+        enough = NAME(edges_forward)(h, sums, &p, out + 2 * row * total);
     }
     give_back(before);
     return enough;
@@ -539,7 +707,7 @@ static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, r
  * axis are read. */
 static int NAME(real_back)(const Shape *s, const real *spectra, real *out, int64_t first, int64_t stop)
 {
-    const int64_t *n = s->size, total = s->rows * s->last, numbers[] = {n[0], n[0], n[1], n[1], n[2] % 2 == 0, 1};
+    const int64_t *n = s->size, total = s->rows * s->last, numbers[] = {n[0], n[0], n[1], n[1], n[2] % 2 == 0, 1, 0};
     const int32_t kind = NONE;
     const Mark before = mark();
     Passes p;

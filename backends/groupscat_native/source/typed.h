@@ -243,5 +243,6 @@ EXPORT int32_t EXPORTED(along_vjp)(Stack *memory, const int64_t *sizes, const re
 #undef Solid
 #undef Passes
 #undef Pairs
+#undef Face
 #undef Band
 #undef STAGE
