@@ -88,7 +88,7 @@ typedef struct {
     const real **filters; /* of each field */
     vec *between, *rows, *x, *y, *t;
     vec *faces;                     /* of each edge, that without the first axis in lanes */
-    real *second, *third, *complex; /* the others of each edge, and one that is transformed */
+    real *second, *third, *complex; /* the others of each edge, and what faces are made in */
     const real *edges;              /* filters */
     vec *sum; /* of squares: of a plane, or, where not all fields are made together, of all */
 } NAME(Passes);
@@ -112,7 +112,7 @@ static int NAME(passes)(const Solid *h, Passes *p)
     p->faces = p->sum ? take((h->edges * tile + 1) * sizeof(vec)) : 0;
     p->second = p->faces ? take((h->edges * n[0] * n[2] + 1) * sizeof(real)) : 0;
     p->third = p->second ? take((h->edges * n[0] * n[1] + 1) * sizeof(real)) : 0;
-    p->complex = p->third ? take((h->edges ? 3 * most : 1) * sizeof(real)) : 0;
+    p->complex = p->third ? take((h->edges ? 5 * most : 1) * sizeof(real)) : 0;
     p->edges = h->filters;
     for (int64_t m = 0; p->complex && m < h->count; p->edges += NAME(length)(h, h->kinds[m++]))
         p->filters[m] = p->edges;
@@ -303,32 +303,48 @@ static void NAME(rows_of)(const Solid *h, const Pairs *r, int64_t plane, real *a
 
 /* ------------------------------------------------------------------------------------------------ edges */
 
+/* Where the filters of the faces without an axis begin, and, from edge to edge, how far they are apart. */
+static inline const real *NAME(face_filters)(const Solid *h, const Passes *p, int axis, int64_t *apart)
+{
+    const int64_t *n = h->s->size, begin[3] = {0, n[1] * n[2], n[1] * n[2] + n[0] * n[2]};
+    *apart = 2 * (begin[2] + n[0] * n[1]);
+    return p->edges + 2 * begin[axis];
+}
+
 /* The faces of all edges. */
 static int NAME(edges_back)(const Solid *h, const real *spectrum, Passes *p)
 {
     const int64_t *n = h->s->size, tile = h->lanes / n[0];
-    const real *filter = p->edges;
-    for (int64_t e = 0; e < h->edges; e++)
-        for (int axis = 0; axis < 3; axis++) {
-            const Face f = NAME(face)(h->s, axis);
-            real *z = p->complex, *re = z + 2 * f.total;
-            re = axis == 1 ? p->second + e * f.total : axis == 2 ? p->third + e * f.total : re;
-            for (int64_t k = 0; k < f.total; k++, filter += 2) {
-                const real *x = spectrum + 2 * (f.from + k / f.shape.last * f.row + k % f.shape.last * f.column);
-                z[2 * k] = filter[0] * x[0] - filter[1] * x[1];
-                z[2 * k + 1] = filter[0] * x[1] + filter[1] * x[0];
+    for (int axis = 0; h->edges && axis < 3; axis++) {
+        const Face f = NAME(face)(h->s, axis);
+        real *bins = p->complex, *z = bins + 2 * f.total;
+        int64_t apart;
+        const real *filter = NAME(face_filters)(h, p, axis, &apart);
+        for (int64_t j = 0; j < f.shape.rows; j++)
+            for (int64_t k = 0; k < f.shape.last; k++) {
+                const real *x = spectrum + 2 * (f.from + j * f.row + k * f.column);
+                bins[2 * (j * f.shape.last + k)] = x[0], bins[2 * (j * f.shape.last + k) + 1] = x[1];
             }
+        for (int64_t e = 0; e < h->edges; e++, filter += apart) {
+            real *re = axis == 1 ? p->second + e * f.total : axis == 2 ? p->third + e * f.total : z + 2 * f.total;
             if (n[axis] % 2)
-                memset(re, 0, f.total * sizeof(real));
-            else if (!NAME(transform)(&f.shape, z, z, 1, 0, 1))
-                return 0;
-            for (int64_t k = 0; n[axis] % 2 == 0 && k < f.total; k++)
+                memset(z, 0, 2 * f.total * sizeof(real));
+            else {
+                for (int64_t k = 0; k < 2 * f.total; k += 2) {
+                    z[k] = filter[k] * bins[k] - filter[k + 1] * bins[k + 1];
+                    z[k + 1] = filter[k] * bins[k + 1] + filter[k + 1] * bins[k];
+                }
+                if (!NAME(transform)(&f.shape, z, z, 1, 0, 1))
+                    return 0;
+            }
+            for (int64_t k = 0; k < f.total; k++)
                 re[k] = z[2 * k];
             for (int64_t group = 0; axis == 0 && group < h->groups; group++) {
                 const Pairs r = NAME(pairs)(h, group);
                 NAME(rows_of)(h, &r, 0, re, p->faces + e * tile + group * 2 * n[2], 1);
             }
         }
+    }
     return 1;
 }
 
@@ -401,12 +417,16 @@ static void NAME(edge_slopes)(const Solid *h, Passes *p, int64_t plane, const ve
 static int NAME(edges_forward)(const Solid *h, const vec *sums, Passes *p, real *spectrum)
 {
     const int64_t *n = h->s->size, tile = h->lanes / n[0];
-    const real *filter = p->edges;
-    for (int64_t e = 0; e < h->edges; e++)
-        for (int axis = 0; axis < 3; axis++) {
-            const Face f = NAME(face)(h->s, axis);
-            real *z = p->complex, *re = z + 2 * f.total;
-            re = axis == 1 ? p->second + e * f.total : axis == 2 ? p->third + e * f.total : re;
+    for (int axis = 0; h->edges && axis < 3; axis++) {
+        const Face f = NAME(face)(h->s, axis);
+        real *bins = p->complex, *z = bins + 2 * f.total;
+        int64_t apart;
+        const real *filter = NAME(face_filters)(h, p, axis, &apart);
+        if (n[axis] % 2)
+            continue;
+        memset(bins, 0, 2 * f.total * sizeof(real));
+        for (int64_t e = 0; e < h->edges; e++, filter += apart) {
+            real *re = axis == 1 ? p->second + e * f.total : axis == 2 ? p->third + e * f.total : z + 2 * f.total;
             for (int64_t group = 0; axis == 0 && group < h->groups; group++) {
                 const Pairs r = NAME(pairs)(h, group);
                 memcpy(p->x, sums + e * tile + group * 2 * n[2], 2 * n[2] * sizeof(vec));
@@ -414,16 +434,19 @@ static int NAME(edges_forward)(const Solid *h, const vec *sums, Passes *p, real 
             }
             for (int64_t k = 0; k < f.total; k++)
                 z[2 * k] = re[k], z[2 * k + 1] = 0;
-            if (n[axis] % 2 == 0 && !NAME(transform)(&f.shape, z, z, 0, 0, 1))
+            if (!NAME(transform)(&f.shape, z, z, 0, 0, 1))
                 return 0;
-            for (int64_t k = 0; k < f.total; k++, filter += 2) {
-                real *to = spectrum + 2 * (f.from + k / f.shape.last * f.row + k % f.shape.last * f.column);
-                if (n[axis] % 2 == 0) {
-                    to[0] += filter[0] * z[2 * k] + filter[1] * z[2 * k + 1];
-                    to[1] += filter[0] * z[2 * k + 1] - filter[1] * z[2 * k];
-                }
+            for (int64_t k = 0; k < 2 * f.total; k += 2) {
+                bins[k] += filter[k] * z[k] + filter[k + 1] * z[k + 1];
+                bins[k + 1] += filter[k] * z[k + 1] - filter[k + 1] * z[k];
             }
         }
+        for (int64_t j = 0; j < f.shape.rows; j++)
+            for (int64_t k = 0; k < f.shape.last; k++) {
+                real *to = spectrum + 2 * (f.from + j * f.row + k * f.column);
+                to[0] += bins[2 * (j * f.shape.last + k)], to[1] += bins[2 * (j * f.shape.last + k) + 1];
+            }
+    }
     return 1;
 }
 
