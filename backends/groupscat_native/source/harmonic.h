@@ -625,8 +625,8 @@ static void NAME(pick_sums)(const Solid *h, const real *spectrum, Passes *p)
     }
 }
 
-/* Live bins to a spectrum of a real array, and, unless `half`, those of n/2+1 … n−1 on the last axis. The columns 0 and n/2 came as p0 + i·p1 with real p0 and p1: of the one the
- * Hermitian part is meant, of the other the rest. */
+/* Live bins to a spectrum of a real array, and, unless `half`, those of n/2+1 … n−1 on the last axis. The columns 0 and n/2
+ * came as p0 + i·p1 with real p0 and p1: of the one the Hermitian part is meant, of the other the rest. */
 static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum, int half)
 {
     const int64_t *n = h->s->size, live = h->live[0], last = n[2];
@@ -730,7 +730,8 @@ static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, r
  * axis are read. */
 static int NAME(real_back)(const Shape *s, const real *spectra, real *out, int64_t first, int64_t stop)
 {
-    const int64_t *n = s->size, total = s->rows * s->last, numbers[] = {n[0], n[0], n[1], n[1], n[2] % 2 == 0, 1, 0};
+    const int64_t *n = s->size, total = s->rows * s->last;
+    const int64_t numbers[] = {n[0], n[0], n[1], n[1], n[2] % 2 == 0, 1, 0};
     const int32_t kind = NONE;
     const Mark before = mark();
     Passes p;

@@ -53,20 +53,21 @@ EXPORT int32_t EXPORTED(transform)(Stack *memory, const Shape *s, real *in, real
 
 EXPORT int64_t EXPORTED(lanes)(void) { return LANES; }
 
-/* Rows first … stop−1 of `spectra` of real arrays of three axes; the tables: what `solid` says. kept: NULL, or the
- * numbers of harmonic_kept for each row, aligned to 64 bytes, for the gradient. */
+/* Rows first … stop−1 of `spectra`, whole ones of real arrays of three axes; the tables: what `solid` says. kept: NULL, or
+ * harmonic_kept numbers for each row, aligned to 64 bytes, for the gradient. */
 EXPORT int32_t EXPORTED(harmonic)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
-                               const int32_t *kinds, const real *filters, const real *spectra, real *out, real *kept,
-                               int64_t first, int64_t stop)
+                                  const int32_t *kinds, const real *filters, const real *spectra, real *out, real *kept,
+                                  int64_t first, int64_t stop)
 {
     stack = memory;
     const Solid h = NAME(solid)(s, numbers, blocks, kinds, filters);
     return NAME(harmonic)(&h, spectra, out, kept, first, stop);
 }
 
+/* Gradients by the spectra: what spectra of real arrays see of them. mode: ADD to `out`, write HALF of it. */
 EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
-                                   const int32_t *kinds, const real *filters, const real *spectra, real *grad, real *out,
-                                   const real *kept, int32_t mode, int64_t first, int64_t stop)
+                                      const int32_t *kinds, const real *filters, const real *spectra, real *grad,
+                                      real *out, const real *kept, int32_t mode, int64_t first, int64_t stop)
 {
     stack = memory;
     const Solid h = NAME(solid)(s, numbers, blocks, kinds, filters);
