@@ -240,25 +240,6 @@ def test_arrays_that_are_left_to_others() -> None:
     gradient, psi = noise((1, 3, 4), "float32"), noise((2, 3, 4, 1), "float32")
     for out in (empty((1, 1, 8), "float32"), empty((1, 1, 4), "complex64")):
         assert not kernels.bandpass_vjp(noise((1, 1, 8), "complex64"), psi, (None,), (2,), gradient, out, 1)
-    m = noise((2, 8, 2), "float32")
-    assert not kernels.harmonic(z[:, None], m, empty((2, 1, 8), "float64"), 1)
-    assert not kernels.harmonic(z[:, None], m, empty((2, 1, 8), "float32"), 1, x[:, None])
-
-
-@precision
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_harmonics_and_their_gradients(sizes: tuple[int, ...], dtype: str) -> None:
-    for (batch, workers), count in itertools.product(BATCHES, (1, 3)):
-        x, psi = noise((batch, 1, *sizes), COMPLEX[dtype]), noise((count, *sizes, 2), dtype)
-        complex_psi = psi[..., 0].astype(float) + 1j * psi[..., 1]
-        z = np.fft.ifftn(x.astype(complex) * complex_psi, axes=trailing(len(sizes)), norm="forward")
-        modulus, out = np.sqrt((np.abs(z) ** 2).sum(1, keepdims=True)), empty(x.shape, dtype)
-        assert kernels.harmonic(x, psi, out, workers)
-        close(out, modulus, dtype)
-        g, back = noise(x.shape, dtype), empty(x.shape, COMPLEX[dtype])
-        y = np.fft.fftn(g * z / modulus, axes=trailing(len(sizes)))
-        assert kernels.harmonic(x, psi, back, workers, g)
-        close(back, (y * complex_psi.conj()).sum(1, keepdims=True), dtype, 1e3 if count == 1 else 30)
 
 
 # -------------------------------------------------------------------------------------------- averages

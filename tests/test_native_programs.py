@@ -59,6 +59,12 @@ OPERATORS: dict[str, Callable[[], Any]] = {
         J=2, shape=(13, 12), L=3, group="separable"
     ),
     "scale-rotation": lambda: gs.ScaleRotationTranslationScattering2D(J=3, shape=(16, 16), L=3),
+    "solid harmonic": lambda: gs.HarmonicScattering3D(
+        J=2, shape=(8, 9, 8), L=2, integral_powers=(1, 2, 3), order_0=True
+    ),
+    "solid harmonic, averaged": lambda: gs.HarmonicScattering3D(
+        J=1, shape=(8, 6, 8), L=1, T=2, integral_powers=(1, 2)
+    ),
     "3-D": lambda: gs.Scattering3D(J=1, shape=(6, 5, 8), L=2),
 }
 

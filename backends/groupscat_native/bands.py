@@ -127,8 +127,8 @@ def live_rows(filters: NDArray[Any], rows: int) -> NDArray[np.int32]:
     return np.ascontiguousarray(live(size, least).transpose(1, 0, 2))
 
 
-#: How many matrices :class:`Kept` remembers; it keeps their memory too.
-REMEMBERED = 1024
+#: How many matrices :class:`Kept` remembers, and of how many bytes together; it keeps their memory too.
+REMEMBERED, BYTES = 1024, 1 << 28
 
 
 class Kept:
@@ -136,7 +136,8 @@ class Kept:
 
     def __init__(self, identity: Callable[[Any], Hashable]) -> None:
         self._identity = identity
-        self._kept: OrderedDict[Any, tuple[Any, Any]] = OrderedDict()
+        self._kept: OrderedDict[Any, tuple[int, Any, Any]] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def of(self, make: Callable[..., Any], array: Any, matrix: NDArray[Any], *rest: Any) -> Any:
@@ -145,10 +146,13 @@ class Kept:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-                return self._kept[key][1]
+                return self._kept[key][2]
         found = make(matrix, *rest)
         with self._lock:
-            self._kept[key] = array, found  # as long as it is kept, nobody else has this memory
-            while len(self._kept) > REMEMBERED:
-                self._kept.popitem(last=False)
+            if key not in self._kept:
+                self._bytes += matrix.nbytes
+            # As long as the array is kept, nobody else has its memory.
+            self._kept[key] = matrix.nbytes, array, found
+            while len(self._kept) > REMEMBERED or (self._bytes > BYTES and len(self._kept) > 1):
+                self._bytes -= self._kept.popitem(last=False)[1][0]
         return found

@@ -8,12 +8,27 @@ from typing import Any
 
 from groupscat.plan.along import LowModulus, Planar, SpinModulus, Unfold
 from groupscat.plan.angular import AngularModulus, Mix
-from groupscat.plan.ops import Bandpass, Crop, Lowpass, Op, Pad, Spectrum, Take
+from groupscat.plan.harmonic import HarmonicModulus, SignedPower
+from groupscat.plan.ops import Bandpass, Crop, Lowpass, Op, Pad, Power, Spectrum, Take
 from groupscat.plan.recompute import Pullback
 from groupscat.plan.rho import Linear, Modulus
 from groupscat_native.along_channels import transposed
 from groupscat_native.kernels import MODULI, RESPONSES
-from groupscat_native.parameters import along, angular, averages, block, cropped, gather, mix, padded, taken
+from groupscat_native.parameters import (
+    HALF,
+    along,
+    angular,
+    averages,
+    block,
+    cropped,
+    described,
+    gather,
+    harmonics,
+    mix,
+    padded,
+    power,
+    taken,
+)
 from groupscat_native.program import Steps, Unknown, View
 
 #: Threads that share the wavelets of one spectrum, at most.
@@ -41,7 +56,9 @@ def _(op: Spectrum, pull: Pullback, to: Steps) -> None:
     gradient = pull.srcs[-1]
     channels, *sizes = to.shape(gradient)
     operands, cost = [to.view(gradient), to.view_of_result(pull.dst)], to.numbers(gradient) / 2
-    if to.is_complex(pull.dst):
+    if len(sizes) == 3 and half_spectrum(op.dst, to):
+        to.add("half_back", channels, cost / 2, operands, shape=to.form(sizes))
+    elif to.is_complex(pull.dst):
         to.add("transform", channels, cost, operands, shape=to.form(sizes), numbers=(1,))
     else:
         to.add("real_back", channels, cost, operands, shape=to.form(sizes))
@@ -127,5 +144,38 @@ def _(op: AngularModulus, pull: Pullback, to: Steps) -> None:
 @back.register
 def _(op: Mix, pull: Pullback, to: Steps) -> None:
     gradient = pull.srcs[-1]
-    units, cost, describe = mix(transposed(to.real(op.srcs[1])), gradient, pull.dst, to)
+    units, cost, describe = mix(to.table(transposed, op.srcs[1]), gradient, pull.dst, to)
     to.add("mix", units, cost, [to.view(gradient), to.view_of_result(pull.dst)], describe=describe)
+
+
+def half_spectrum(spectrum: str, to: Steps) -> bool:
+    """Whether gradients by a spectrum come from solid harmonics alone, which make half of it."""
+    pulled = [op.op for op in to.plan.ops if isinstance(op, Pullback) and op.op.srcs[op.by] == spectrum]
+    return all(isinstance(op, HarmonicModulus) for op in pulled)
+
+
+@back.register
+def _(op: HarmonicModulus, pull: Pullback, to: Steps) -> None:
+    spectrum, gradient = op.srcs[0], pull.srcs[-1]
+    found, form = harmonics(op, to)
+    describe = described(found, form, HALF if half_spectrum(spectrum, to) else 0, to)
+    cost = to.numbers(op.dst) * len(found.kinds)
+    operands = [to.view(spectrum), to.view(gradient), to.responses.get(op.dst), to.view_of_result(pull.dst)]
+    channels = to.shape(op.dst)[0]
+    to.add("harmonic_vjp", channels, cost, operands, describe=describe, can_add=True)
+
+
+@back.register
+def _(op: Power, pull: Pullback, to: Steps) -> None:
+    _power(op, pull, to)
+
+
+@back.register
+def _(op: SignedPower, pull: Pullback, to: Steps) -> None:
+    _power(op, pull, to)
+
+
+def _power(op: Power | SignedPower, pull: Pullback, to: Steps) -> None:
+    size = to.numbers(pull.dst)
+    operands = [to.view(op.srcs[0]), to.view(pull.srcs[-1]), to.view_of_result(pull.dst)]
+    to.add("power_vjp", size, size / 8, operands, describe=power(op, to))

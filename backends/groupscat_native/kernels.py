@@ -23,6 +23,7 @@ from groupscat_native.bands import Band
 from groupscat_native.library import library
 from groupscat_native.pointers import Pointers
 from groupscat_native.shapes import COMPLEX, MOST, fits, real_of, shape, window
+from groupscat_native.solid import Solid
 from groupscat_native.threads import share
 
 MODULI, RESPONSES = 0, 1
@@ -209,34 +210,36 @@ def lowpass(
     )
 
 
+def lanes(dtype: str) -> int:
+    """Numbers of a type in a vector."""
+    return int(library()["lanes", dtype]())
+
+
 def harmonic(
     spectrum: NDArray[Any],
-    filters: NDArray[Any],
+    solid: Solid,
     out: NDArray[Any],
     workers: int,
     gradient: NDArray[Any] | None = None,
 ) -> bool:
     """``Backend.harmonic_modulus``, or, of a gradient by it, the one by the spectrum.
 
-    filters: complex numbers as pairs, (M, n_1, …, 2).
+    ``solid`` must be made for :func:`lanes`.
     """
-    sizes = filters.shape[1:-1]
-    dtype = filters.dtype.name
-    known = shape(sizes, dtype)
-    if known is None or len(filters) == 0 or spectrum.shape[-len(sizes) :] != sizes:
+    dtype, sizes = solid.filters.dtype.name, solid.sizes
+    known = shape((1,) * (3 - len(sizes)) + sizes, dtype)
+    if known is None or spectrum.shape[-len(sizes) :] != sizes or solid.lanes != lanes(dtype):
         return False
     made = dtype if gradient is None else COMPLEX[dtype]
-    if not fits(spectrum, spectrum.shape, COMPLEX[dtype]) or not fits(
-        filters, (len(filters), *sizes, 2), dtype
-    ):
+    if not fits(spectrum, spectrum.shape, COMPLEX[dtype]) or not fits(gradient, spectrum.shape, dtype):
         return False
-    if not fits(gradient, spectrum.shape, dtype) or not fits(out, spectrum.shape, made):
+    if not fits(out, spectrum.shape, made):
         return False
     call = library()["harmonic" if gradient is None else "harmonic_vjp", dtype]
-    rows = spectrum.size // math.prod(sizes)
-    head = known.pointer, filters.ctypes.data, len(filters), spectrum.ctypes.data
+    head = known.pointer, *solid.addresses, spectrum.ctypes.data
     given = [] if gradient is None else [gradient.ctypes.data]
-    y = out.ctypes.data
-    cost = spectrum.size * len(filters)
-    held = known, spectrum, filters, out, gradient
-    return run(lambda s, a, b: call(s, *head, *given, y, a, b), rows, cost, workers, held)
+    # Behind the arrays: where responses are kept, which nobody reads here, and no other mode.
+    arrays = (*given, out.ctypes.data, None, *(0 for _ in given))
+    rows, cost = spectrum.size // math.prod(sizes), spectrum.size * len(solid.kinds) // 2
+    held = known, spectrum, solid, out, gradient
+    return run(lambda s, a, b: call(s, *head, *arrays, a, b), rows, cost, workers, held)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_double, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,13 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "shape_free": (None, [_P]),
     "bandpass": (c_int32, [_P, *_BLOCK, _P, _P, c_int32, _N, _N]),
     "bandpass_vjp": (c_int32, [_P, *_BLOCK, _P, _P, _P, c_int32, _N, _N]),
-    "harmonic": (c_int32, [_P, _P, _P, _N, _P, _P, _N, _N]),
-    "harmonic_vjp": (c_int32, [_P, _P, _P, _N, _P, _P, _P, _N, _N]),
+    "half_back": (c_int32, [_P, _P, _P, _P, _N, _N]),
+    "lanes": (_N, []),
+    "harmonic": (c_int32, [_P] * 9 + [_N, _N]),
+    "harmonic_vjp": (c_int32, [*[_P] * 10, c_int32, _N, _N]),
+    "harmonic_kept": (_N, [_P] * 3),
+    "power": (c_int32, [_P, c_double, c_int32, _P, _P, _N, _N]),
+    "power_vjp": (c_int32, [_P, c_double, c_int32, _P, _P, _P, _N, _N]),
     "spectrum": (c_int32, [_P, _P, _P, _P, _N, _N, _N]),
     "transform": (c_int32, [_P, _P, _P, _P, c_int32, _N, _N]),
     "lowpass": (c_int32, [_P, *_BANDS, _P, _P, _N, _N]),
@@ -41,6 +46,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "program_along": (None, [_P, _N] + [_P] * 5 + [_N]),
     "program_angular": (None, [_P, _N] + [_P] * 6),
     "program_mix": (None, [_P, _N] + [_P] * 3),
+    "program_solid": (None, [_P, _N] + [_P] * 5 + [c_int32]),
+    "program_power": (None, [_P, _N, c_double, c_int32]),
     "program_padding": (None, [_P, _N, c_int32, _P, _P, POINTER(_P), _N]),
     "program": (c_int32, [_P, _P, POINTER(_P), _N, _N]),
     "program_shared": (c_int32, [_P, _P, _P, POINTER(_P), _N, c_int32]),

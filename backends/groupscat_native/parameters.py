@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groupscat.plan.angular import AngularModulus, Mix
-from groupscat.plan.ops import Bandpass, Crop, Lowpass, Op, Pad
-from groupscat_native import along_channels, shapes
+from groupscat.plan.harmonic import HarmonicModulus, SignedPower
+from groupscat.plan.ops import Bandpass, Crop, Lowpass, Op, Pad, Power
+from groupscat_native import along_channels, kernels, shapes
 from groupscat_native.bands import Rows, band, live_rows, rows
 from groupscat_native.kernels import SPINS, TILE
 from groupscat_native.library import library
 from groupscat_native.program import Steps, Unknown, View
-from groupscat_native.shapes import MOST
+from groupscat_native.shapes import MOST, Shape
+from groupscat_native.solid import Solid, solid
+
+#: What gradients of solid harmonics do with a spectrum: add to it; leave the bins above n/2.
+ADD, HALF = 1, 2
 
 
 def padded(op: Pad, src: str, to: Steps) -> list[NDArray[np.int32]]:
@@ -75,7 +80,7 @@ def averages(op: Lowpass, sizes: tuple[int, ...], to: Steps, adjoint: bool = Fal
     if to.is_complex(op.dst) or len(sizes) > 3:
         raise Unknown
     bands = [
-        band(to.real(name), frames, n, count)
+        to.table(band, name, frames, n, count)
         for name, frames, n, count in zip(
             [name for name in op.srcs if name in to.constants], op.frames, sizes, op.counts, strict=True
         )
@@ -90,8 +95,8 @@ def averages(op: Lowpass, sizes: tuple[int, ...], to: Steps, adjoint: bool = Fal
 def along(op: Op, spins: tuple[int, ...], result: tuple[int, ...], to: Steps) -> tuple[int, float, Any]:
     src, psi, *average = op.srcs
     parts, count, samples = to.shape(src)
-    found = rows(to.real(psi), 2 if any(spins) else 1)
-    mean = rows(to.real(average[0])) if average else None
+    found = to.table(rows, psi, 2 if any(spins) else 1)
+    mean = to.table(rows, average[0]) if average else None
     filters = len(found.live)
     outputs = filters if mean is None else len(mean.live)
     wanted = len(spins) * outputs, samples
@@ -139,8 +144,8 @@ def angular(
         raise Unknown
     if index is not None and (index.min() < 0 or index.max() >= channels):
         raise Unknown
-    found = along_channels.channels(matrix, parts)
-    average = None if mean is None else along_channels.combinations(to.real(mean.srcs[1]))
+    found = to.table(along_channels.channels, op.srcs[1], parts)
+    average = None if mean is None else to.table(along_channels.combinations, mean.srcs[1])
     if average is not None and average.matrix.shape[1] != found.samples:
         raise Unknown
     results = found.samples if average is None else len(average.matrix)
@@ -168,3 +173,26 @@ def mix(matrix: Rows, src: str, dst: str, to: Steps) -> tuple[int, float, Any]:
     units = groups * along_channels.tiles(positions, np.dtype(to.dtype).itemsize)
     cost = max(to.numbers(src), to.numbers(dst)) / 8
     return units, cost, lambda program, k, add: call(program, k, *arguments)
+
+
+def harmonics(op: HarmonicModulus, to: Steps) -> tuple[Solid, Shape]:
+    """The tables of a degree and the shape of its arrays."""
+    filters, sizes = to.real(op.srcs[1]), to.shape(op.dst)[1:]
+    if filters.shape[1:] != (*sizes, 2):
+        raise Unknown
+    form = to.form((1,) * (3 - len(sizes)) + sizes)
+    found = to.table(solid, op.srcs[1], kernels.lanes(to.dtype))
+    to.pointers.keep(found)
+    return found, form
+
+
+def described(found: Solid, form: Shape, mode: int, to: Steps) -> Any:
+    """What a step of solid harmonics is told; ``mode``: what a gradient does with its spectrum."""
+    call = library()["program_solid", to.dtype]
+    arguments = form.pointer, *found.addresses
+    return lambda program, k, add: call(program, k, *arguments, mode | (ADD if add else 0))
+
+
+def power(op: Power | SignedPower, to: Steps) -> Any:
+    call = library()["program_power", to.dtype]
+    return lambda program, k, add: call(program, k, op.q, isinstance(op, SignedPower))

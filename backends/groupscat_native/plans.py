@@ -14,20 +14,23 @@ from numpy.typing import NDArray
 
 from groupscat.plan.plan import Plan
 from groupscat_native import kernels
+from groupscat_native.bands import Kept
 from groupscat_native.cascade import Cascade, known
-from groupscat_native.program import Program, Steps, Unknown
+from groupscat_native.program import Make, Program, Steps, Unknown
 from groupscat_native.steps import place, step
 from groupscat_native.tree import tree
 
 
-def steps(plan: Plan, constants: Mapping[str, NDArray[Any]], dtype: str, shared: bool) -> Steps:
-    """The steps of a plan.
+def steps(
+    plan: Plan, constants: Mapping[str, NDArray[Any]], dtype: str, shared: bool, made: Make | None = None
+) -> Steps:
+    """The steps of a plan; the parameters are those of :class:`Steps`.
 
     Raises
     ------
     Unknown : the kernels do not know an operation, a length or a type.
     """
-    found = Steps(plan, constants, dtype, shared)
+    found = Steps(plan, constants, dtype, shared, made or (lambda make, name, *x: make(constants[name], *x)))
     for op in reversed(plan.ops):
         place(op, found)
     for op, found.dead in plan.schedule:
@@ -38,14 +41,18 @@ def steps(plan: Plan, constants: Mapping[str, NDArray[Any]], dtype: str, shared:
 class Programs:
     """The programs of a plan: for threads that have signals of their own, and for those that share one."""
 
-    def __init__(self, plan: Plan, constants: Mapping[str, NDArray[Any]], dtype: str) -> None:
-        self._plan, self._constants, self._dtype = plan, constants, dtype
+    def __init__(
+        self, plan: Plan, constants: Mapping[str, NDArray[Any]], dtype: str, made: Make | None = None
+    ) -> None:
+        self._plan, self._constants, self._dtype, self._tables = plan, constants, dtype, made
         self._made: dict[bool, Program] = {}
         self._of(False)  # here it is found out whether the kernels know the plan
 
     def _of(self, shared: bool) -> Program:
         if shared not in self._made:
-            self._made[shared] = Program(steps(self._plan, self._constants, self._dtype, shared))
+            self._made[shared] = Program(
+                steps(self._plan, self._constants, self._dtype, shared, self._tables)
+            )
         return self._made[shared]
 
     def __call__(self, given: Sequence[NDArray[Any]], out: Sequence[NDArray[Any]], workers: int) -> bool:
@@ -67,7 +74,7 @@ class Programs:
 Whole = Cascade | Programs
 
 
-def whole(plan: Plan, constants: Mapping[str, NDArray[Any]], dtype: str) -> Whole | None:
+def whole(plan: Plan, constants: Mapping[str, NDArray[Any]], dtype: str, made: Make) -> Whole | None:
     """A plan for the kernels: a tree where it is one, or a program; None: they do not know it."""
     found = tree(plan)
     if found is not None and known(plan, found, constants, dtype):
@@ -75,7 +82,7 @@ def whole(plan: Plan, constants: Mapping[str, NDArray[Any]], dtype: str) -> Whol
         if cascade.complete:
             return cascade
     try:
-        return Programs(plan, constants, dtype)
+        return Programs(plan, constants, dtype, made)
     except Unknown:
         return None
 
@@ -105,8 +112,9 @@ class Entry:
 class Wholes:
     """Plans for the kernels, one of each, its constants and type, as long as the plan lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, tables: Kept) -> None:
         self._kept: dict[Any, Entry] = {}
+        self._tables = tables
 
     def of(self, plan: Plan, arrays: Mapping[str, Any], dtype: str, xp: Arrays) -> Whole | None:
         """What runs the plan, or None: the kernels do not know it, or somebody learns its constants."""
@@ -128,7 +136,8 @@ class Wholes:
         if views is None:
             return None
         dense = dict(zip(names, map(np.ascontiguousarray, views), strict=True))
-        made = whole(plan, dense, dtype)
+        given, tables = dict(zip(names, constants, strict=True)), self._tables
+        made = whole(plan, dense, dtype, lambda make, name, *x: tables.of(make, given[name], dense[name], *x))
         alive = weakref.ref(plan, lambda _: self._kept.pop(key, None))
         identities = [xp.identity(each) for each in constants]
         self._kept[key] = Entry(alive, names, constants, versions, identities, made)

@@ -38,6 +38,11 @@ KINDS = (
     "angular",
     "angular_vjp",
     "mix",
+    "harmonic",
+    "harmonic_vjp",
+    "half_back",
+    "power",
+    "power_vjp",
     "sum",
     "take",
     "copy",
@@ -45,6 +50,10 @@ KINDS = (
 )
 #: Complex numbers transformed that a thread takes of a step at once.
 GRAIN = 1 << 13
+
+
+#: From a function of a constant, its name and what else the function takes, to what it gives.
+Make = Callable[..., Any]
 
 
 class Unknown(Exception):
@@ -95,12 +104,14 @@ class Steps:
     ----------
     constants : contiguous, by name. dtype : of the numbers.
     shared : threads share the work on one signal.
+    made : what ``make(constant, *rest)`` gives, kept where others may want it, too.
     """
 
     plan: Plan
     constants: Mapping[str, NDArray[Any]]
     dtype: str
     shared: bool
+    made: Make
     steps: list[Step] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     views: dict[str, View] = field(default_factory=dict)
@@ -109,6 +120,8 @@ class Steps:
     owned: set[str] = field(default_factory=set)
     #: Registers that nobody reads after the operation at hand.
     dead: tuple[str, ...] = ()
+    #: Where responses are kept for gradients, by the register of their moduli.
+    responses: dict[str, View] = field(default_factory=dict)
     #: Operations that the one which reads their result does on the way, by that result.
     fused: dict[str, Op] = field(default_factory=dict)
 
@@ -197,6 +210,11 @@ class Steps:
             raise Unknown
         self.pointers.keep(found)
         return found
+
+    def table(self, make: Callable[..., Any], name: str, *rest: Any) -> Any:
+        """``make(constant, *rest)`` of real numbers, found again where somebody made it before."""
+        self.real(name)
+        return self.made(make, name, *rest)
 
     def real(self, name: str) -> NDArray[Any]:
         """A constant of real numbers of the type of the signals."""

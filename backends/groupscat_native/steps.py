@@ -7,13 +7,28 @@ from functools import singledispatch
 
 from groupscat.plan.along import LowModulus, Planar, SpinModulus, Unfold
 from groupscat.plan.angular import AngularModulus, Mix
-from groupscat.plan.ops import Bandpass, Concat, Crop, Lowpass, Op, Pad, Spectrum, Take
+from groupscat.plan.harmonic import HarmonicModulus, SignedPower
+from groupscat.plan.ops import Bandpass, Concat, Crop, Lowpass, Op, Pad, Power, Spectrum, Take
 from groupscat.plan.recompute import Part, Pullback, Sum
 from groupscat.plan.rho import Linear, Modulus
 from groupscat_native.along_channels import combinations
 from groupscat_native.gradients import back
 from groupscat_native.kernels import MODULI, RESPONSES
-from groupscat_native.parameters import along, angular, averages, block, cropped, gather, mix, padded, taken
+from groupscat_native.library import library
+from groupscat_native.parameters import (
+    along,
+    angular,
+    averages,
+    block,
+    cropped,
+    described,
+    gather,
+    harmonics,
+    mix,
+    padded,
+    power,
+    taken,
+)
 from groupscat_native.program import Steps, Unknown, View
 
 # ------------------------------------------------------------------------------------------- placing
@@ -180,8 +195,40 @@ def _(op: Mix, to: Steps) -> None:
     if isinstance(inner, AngularModulus):
         _angular(inner, op, op.dst, to)
         return
-    units, cost, describe = mix(combinations(to.real(op.srcs[1])), op.srcs[0], op.dst, to)
+    units, cost, describe = mix(to.table(combinations, op.srcs[1]), op.srcs[0], op.dst, to)
     to.add("mix", units, cost, [to.view(op.srcs[0]), to.view_of_result(op.dst)], describe=describe)
+
+
+@step.register
+def _(op: HarmonicModulus, to: Steps) -> None:
+    spectrum = op.srcs[0]
+    found, form = harmonics(op, to)
+    kept = None
+    if any(isinstance(each, Pullback) and each.op == op for each in to.plan.ops):
+        each = library()["harmonic_kept", to.dtype](form.pointer, *found.addresses[:2])
+        kept = to.responses[op.dst] = View(to.storage(each * to.shape(op.dst)[0]))
+    describe = described(found, form, 0, to)
+    cost = to.numbers(op.dst) * len(found.kinds) / 2
+    out = to.view_of_result(op.dst)
+    to.add("harmonic", to.shape(op.dst)[0], cost, [to.view(spectrum), kept, out], describe=describe)
+
+
+@step.register
+def _(op: Power, to: Steps) -> None:
+    _power(op, to)
+
+
+@step.register
+def _(op: SignedPower, to: Steps) -> None:
+    _power(op, to)
+
+
+def _power(op: Power | SignedPower, to: Steps) -> None:
+    size = to.numbers(op.dst)
+    if to.is_complex(op.srcs[0]):
+        raise Unknown
+    operands = [to.view(op.srcs[0]), to.view_of_result(op.dst)]
+    to.add("power", size, size / 8, operands, describe=power(op, to))
 
 
 @step.register

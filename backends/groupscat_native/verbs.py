@@ -17,6 +17,7 @@ from groupscat_native.bands import Band, Kept, Rows, band
 from groupscat_native.cascade import Cascade
 from groupscat_native.plans import Whole, Wholes
 from groupscat_native.shapes import COMPLEX
+from groupscat_native.solid import Solid, solid
 
 PRECISION = {**{name: name for name in COMPLEX}, **{z: x for x, z in COMPLEX.items()}}
 
@@ -30,7 +31,8 @@ class NativeVerbs(Backend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept, self._wholes = Kept(self.identity), Wholes()
+        self._kept = Kept(self.identity)
+        self._wholes = Wholes(self._kept)
 
     # ------------------------------------------------------------------- what a framework supplies
 
@@ -146,23 +148,27 @@ class NativeVerbs(Backend):
         return super().bandpass_modulus_gradient(spectrum, filters, segments, fold, gradient)
 
     def harmonic_modulus(self, spectrum: Array, filters: Array) -> Array:
-        seen = self._seen(spectrum, filters)
-        if seen is not None and self.dtype(spectrum) == COMPLEX.get(self.dtype(filters)):
-            x, psi = seen
-            out = self.fresh(spectrum.shape, self.dtype(filters))
-            if kernels.harmonic(x, psi, self._view(out), self.workers):
-                return out
-        return super().harmonic_modulus(spectrum, filters)
+        found = self._harmonic(spectrum, filters, None)
+        return super().harmonic_modulus(spectrum, filters) if found is None else found
 
     def harmonic_modulus_gradient(self, spectrum: Array, filters: Array, gradient: Array) -> Array:
+        found = self._harmonic(spectrum, filters, gradient)
+        if found is None:
+            return super().harmonic_modulus_gradient(spectrum, filters, gradient)
+        return found
+
+    def _harmonic(self, spectrum: Array, filters: Array, gradient: Array | None) -> Array | None:
         dtype = self.dtype(filters)
-        seen = self._seen(spectrum, filters, gradient)
-        if seen is not None and self.dtype(spectrum) == COMPLEX.get(dtype) and self.dtype(gradient) == dtype:
-            x, psi, g = seen
-            out = self.fresh(spectrum.shape, self.dtype(spectrum))
-            if kernels.harmonic(x, psi, self._view(out), self.workers, g):
-                return out
-        return super().harmonic_modulus_gradient(spectrum, filters, gradient)
+        if self.dtype(spectrum) != COMPLEX.get(dtype) or not 3 <= filters.ndim <= 5:
+            return None
+        given = [] if gradient is None else [gradient]
+        seen = self._seen(spectrum, filters, *given)
+        if seen is None or any(self.dtype(g) != dtype for g in given) or 0 in filters.shape:
+            return None
+        x, psi, *rest = seen
+        found: Solid = self._kept.of(solid, filters, psi, kernels.lanes(dtype))
+        out = self.fresh(spectrum.shape, self.dtype(spectrum) if given else dtype)
+        return out if kernels.harmonic(x, found, self._view(out), self.workers, *rest) else None
 
     # ---------------------------------------------------------------------------------- averages
 

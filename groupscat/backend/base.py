@@ -439,7 +439,7 @@ class Backend(Derivatives, ABC):
 
         Parameters
         ----------
-        spectrum : complex, shape (B, 1, N_1, …, N_d).
+        spectrum : of real x, complex, shape (B, 1, N_1, …, N_d).
         filters : "complex_filter", prepared, shape (M, N_1, …, N_d, 2), the factor 1/Π N_k included.
 
         Returns

@@ -112,7 +112,7 @@ class Derivatives:
         return self.bandpass_adjoint(z, filters, segments, fold, self.shape(spectrum)[2:])
 
     def harmonic_modulus_gradient(self: Any, spectrum: Array, filters: Array, gradient: Array) -> Array:
-        """The gradient of :meth:`harmonic_modulus` by the spectrum."""
+        """The gradient of :meth:`harmonic_modulus` by a spectrum of real x: its Hermitian part counts."""
         axes = tuple(range(2 - len(self.shape(filters)), 0))
         z = self.backward_fft(self.multiply(spectrum[:, :, None, ...], filters), axes)
         z = self.fft(self.pullback(lambda z: self.modulus(z, 2), z, gradient), axes)

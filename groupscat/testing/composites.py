@@ -157,7 +157,7 @@ class CompositeContract(Contract):
     @pytest.mark.parametrize("precision", PRECISIONS)
     @pytest.mark.parametrize("count", [1, 3])
     def test_harmonic_modulus(self, count: int, precision: str) -> None:
-        spectrum = noise((2, 1, 4, 3, 5), is_complex=True)
+        spectrum = scipy.fft.fftn(noise((2, 1, 4, 3, 5)), axes=(-3, -2, -1))
         f = noise((count, 4, 3, 5), 1, is_complex=True)
         x = self.put(spectrum.astype(COMPLEX[precision]))
         self.both(

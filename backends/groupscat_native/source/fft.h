@@ -82,38 +82,50 @@ static const real NAME(table7)[] = {
     0, 0.78183148246802980871, 0.97492791218182360702, 0.43388373911755812048, -0.43388373911755812048,
     -0.97492791218182360702, -0.78183148246802980871};
 
-/* x_{q,p,k} → y_{q,k,p}: butterflies over k, turned by w^{pk}. The last stage (m = 1) needs no turning. */
+/* x_{q,p,k} → y_{q,k,p}: butterflies over k, turned by w^{pk}. The last stage (m = 1) needs no turning. Samples are dx and
+ * dy vectors apart, 2 where that is not said. */
 #define STAGE(label, RADIX, MOST_, BUTTERFLY)                                                                       \
-    static void NAME(label)(const vec *restrict x, vec *restrict y, const real *w, int64_t m, int64_t s, int radix,       \
-                            const real *table)                                                                      \
+    static inline __attribute__((always_inline)) void NAME(label##_of)(                                             \
+        const vec *restrict x, const int64_t dx, vec *restrict y, const int64_t dy, const real *w, int64_t m, int64_t s, \
+        int radix, const real *table)                                                                               \
     {                                                                                                               \
         (void)radix, (void)table;                                                                                   \
         if (m == 1) {                                                                                               \
-            for (int64_t q = 0; q < s; q++) {                                                                          \
+            for (int64_t q = 0; q < s; q++) {                                                                       \
                 vec r[MOST_], i[MOST_];                                                                             \
                 for (int k = 0; k < RADIX; k++)                                                                     \
-                    r[k] = x[2 * (q + s * k)], i[k] = x[2 * (q + s * k) + 1];                                       \
+                    r[k] = x[dx * (q + s * k)], i[k] = x[dx * (q + s * k) + 1];                                     \
                 BUTTERFLY;                                                                                          \
                 for (int k = 0; k < RADIX; k++)                                                                     \
-                    y[2 * (q + s * k)] = r[k], y[2 * (q + s * k) + 1] = i[k];                                       \
+                    y[dy * (q + s * k)] = r[k], y[dy * (q + s * k) + 1] = i[k];                                     \
             }                                                                                                       \
             return;                                                                                                 \
         }                                                                                                           \
-        for (int64_t p = 0; p < m; p++, w += 2 * (RADIX - 1))                                                          \
-            for (int64_t q = 0; q < s; q++) {                                                                          \
-                const vec *a = x + 2 * (q + s * p);                                                                 \
-                vec *b = y + 2 * (q + s * RADIX * p);                                                               \
+        for (int64_t p = 0; p < m; p++, w += 2 * (RADIX - 1))                                                       \
+            for (int64_t q = 0; q < s; q++) {                                                                       \
+                const vec *a = x + dx * (q + s * p);                                                                \
+                vec *b = y + dy * (q + s * RADIX * p);                                                              \
                 vec r[MOST_], i[MOST_];                                                                             \
                 for (int k = 0; k < RADIX; k++)                                                                     \
-                    r[k] = a[2 * s * m * k], i[k] = a[2 * s * m * k + 1];                                           \
+                    r[k] = a[dx * s * m * k], i[k] = a[dx * s * m * k + 1];                                         \
                 BUTTERFLY;                                                                                          \
                 b[0] = r[0], b[1] = i[0];                                                                           \
                 for (int k = 1; k < RADIX; k++) {                                                                   \
                     const real c = w[2 * k - 2], d = w[2 * k - 1];                                                  \
-                    b[2 * s * k] = r[k] * c - i[k] * d;                                                             \
-                    b[2 * s * k + 1] = r[k] * d + i[k] * c;                                                         \
+                    b[dy * s * k] = r[k] * c - i[k] * d;                                                            \
+                    b[dy * s * k + 1] = r[k] * d + i[k] * c;                                                        \
                 }                                                                                                   \
             }                                                                                                       \
+    }                                                                                                               \
+    static void NAME(label)(const vec *restrict x, vec *restrict y, const real *w, int64_t m, int64_t s, int radix, \
+                            const real *table)                                                                      \
+    {                                                                                                               \
+        NAME(label##_of)(x, 2, y, 2, w, m, s, radix, table);                                                        \
+    }                                                                                                               \
+    static void NAME(label##_apart)(const vec *restrict x, int64_t dx, vec *restrict y, int64_t dy, const real *w,  \
+                                    int64_t m, int64_t s, int radix, const real *table)                             \
+    {                                                                                                               \
+        NAME(label##_of)(x, dx, y, dy, w, m, s, radix, table);                                                      \
     }
 
 STAGE(stage2, 2, 2, NAME(butterfly2)(r, i))
@@ -147,6 +159,35 @@ static vec *NAME(fft)(const Fft *f, vec *x, vec *y)
         x = y, y = swap;
     }
     return x;
+}
+
+/* Transform samples dx vectors apart to places dy apart, another array; x and y are scratch. */
+static void NAME(fft_apart)(const Fft *f, const vec *in, int64_t dx, vec *out, int64_t dy, vec *x, vec *y)
+{
+    const real *w = f->w;
+    int64_t m = f->n, s = 1;
+    if (f->stages == 0)
+        out[0] = in[0], out[1] = in[1];
+    for (int k = 0; k < f->stages; k++) {
+        const int radix = f->radix[k];
+        const int64_t dz = k + 1 == f->stages ? dy : 2;
+        vec *to = k + 1 == f->stages ? out : x;
+        m /= radix;
+        switch (radix) {
+        case 2: NAME(stage2_apart)(in, dx, to, dz, w, m, s, radix, 0); break;
+        case 3: NAME(stage3_apart)(in, dx, to, dz, w, m, s, radix, 0); break;
+        case 4: NAME(stage4_apart)(in, dx, to, dz, w, m, s, radix, 0); break;
+        case 5: NAME(stage5_apart)(in, dx, to, dz, w, m, s, radix, 0); break;
+        case 7: NAME(stage7_apart)(in, dx, to, dz, w, m, s, radix, 0); break;
+        case 8: NAME(stage8_apart)(in, dx, to, dz, w, m, s, radix, 0); break;
+        default: NAME(stage_prime_apart)(in, dx, to, dz, w, m, s, radix, f->table[k]);
+        }
+        w += 2 * (radix - 1) * m;
+        s *= radix;
+        in = to, dx = dz;
+        vec *swap = x;
+        x = y, y = swap;
+    }
 }
 
 /* The factors of a length; NULL where a prime factor is too large or memory ran out. */

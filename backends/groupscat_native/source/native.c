@@ -27,6 +27,8 @@ __declspec(dllimport) int __stdcall SwitchToThread(void);
 
 enum { MODULI, RESPONSES }; /* what is made of responses */
 enum { INSIDE, ALONE, ADDED }; /* a window is read, written to zeros, or added to what is there */
+enum { REAL, IMAGINARY, COMPLEX, NONE }; /* filters: h, i·h, complex, or 1 */
+enum { ADD = 1, HALF = 2 }; /* to a spectrum: add; write only the bins 0 … n/2 of the last axis */
 #define CACHE (256 << 10) /* bytes of arrays that are transformed side by side */
 #define LANES_BYTES (16 << 10) /* bytes of columns that are transformed in turn */
 #define LEAST (1 << 18)   /* bytes of a piece of the stack */
@@ -107,11 +109,13 @@ EXPORT int32_t groupscat_level(void)
 
 enum { /* steps of a program: in the order of program.py */
     PAD, PAD_VJP, SPECTRUM, TRANSFORM, REAL_BACK, BANDPASS, BANDPASS_VJP, BANDPASS_VJP_SHARED, LOWPASS, LOWPASS_VJP,
-    ALONG, ALONG_VJP, ANGULAR, ANGULAR_VJP, MIX, SUM, TAKE, COPY, CLEAR
+    ALONG, ALONG_VJP, ANGULAR, ANGULAR_VJP, MIX, HARMONIC, HARMONIC_VJP, HALF_BACK, POWER, POWER_VJP, SUM, TAKE, COPY, CLEAR
 };
 
 #define real float
 #define SQRT sqrtf
+#define ABS fabsf
+#define POW powf
 #define NAME(x) x##_float32
 #define EXPORTED(x) groupscat_##x##_float32
 #if GS_BYTES == 32
@@ -122,12 +126,16 @@ enum { /* steps of a program: in the order of program.py */
 #include "typed.h"
 #undef real
 #undef SQRT
+#undef ABS
+#undef POW
 #undef NAME
 #undef EXPORTED
 #undef GS_LANES
 
 #define real double
 #define SQRT sqrt
+#define ABS fabs
+#define POW pow
 #define NAME(x) x##_float64
 #define EXPORTED(x) groupscat_##x##_float64
 #if GS_BYTES == 32

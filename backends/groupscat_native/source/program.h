@@ -14,6 +14,9 @@ typedef struct {
     Along along;
     Angular angular;
     Mix mix;
+    Solid solid;
+    int mode; /* of solid harmonics and powers */
+    double q;
     Padding padding;
     const int32_t *index;
     int64_t n[4];
@@ -126,6 +129,18 @@ static int NAME(perform)(const Step *s, real *const *arrays, int64_t first, int6
         return NAME(angular_vjp)(&s->angular, p[0], p[1], p[2], first, stop);
     case MIX:
         return NAME(mix_channels)(&s->mix, p[0], p[1], first, stop);
+    case HARMONIC:
+        return NAME(harmonic)(&s->solid, p[0], p[2], p[1], first, stop);
+    case HARMONIC_VJP:
+        return NAME(harmonic_vjp)(&s->solid, p[0], p[1], p[3], p[2], s->mode, first, stop);
+    case HALF_BACK:
+        return NAME(half_back)(s->shape, p[0], p[1], first, stop);
+    case POWER:
+        NAME(power)(s->q, s->mode, p[0], p[1], first, stop);
+        return 1;
+    case POWER_VJP:
+        NAME(power_vjp)(s->q, s->mode, p[0], p[1], p[2], first, stop);
+        return 1;
     case SUM:
         NAME(sum)(p[0], p[1], s->n[0], s->n[1], p[2], first, stop);
         return 1;

@@ -1,4 +1,4 @@
-/* Everything for one type of numbers: `real`, its NAME, its SQRT, and GS_LANES of them in a vector. */
+/* Everything for one type of numbers: `real`, its NAME, its SQRT, ABS and POW, and GS_LANES of them in a vector. */
 
 #include "lanes.h"
 #include "fft.h"
@@ -8,6 +8,7 @@
 #include "lowpass.h"
 #include "harmonic.h"
 #include "padding.h"
+#include "power.h"
 #include "tree.h"
 #include "along.h"
 #include "angular.h"
@@ -53,19 +54,56 @@ EXPORT int32_t EXPORTED(transform)(Stack *memory, const Shape *s, real *in, real
     return NAME(transform)(s, in, out, back, first, stop);
 }
 
-/* Rows first … stop−1 of `spectra`; filters: complex, `count` of them. */
-EXPORT int32_t EXPORTED(harmonic)(Stack *memory, const Shape *s, real *filters, int64_t count, real *spectra, real *out, int64_t first,
-                                  int64_t stop)
+EXPORT int64_t EXPORTED(lanes)(void) { return LANES; }
+
+/* Rows first … stop−1 of `spectra`, whole ones of real arrays of three axes; the tables: what `solid` says. kept: NULL, or
+ * harmonic_kept numbers for each row, aligned to 64 bytes, for the gradient. */
+EXPORT int32_t EXPORTED(harmonic)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
+                                  const int32_t *kinds, const real *filters, const real *spectra, real *out, real *kept,
+                                  int64_t first, int64_t stop)
 {
     stack = memory;
-    return NAME(harmonic)(s, filters, count, spectra, out, first, stop);
+    const Solid h = NAME(solid)(s, numbers, blocks, kinds, filters);
+    return NAME(harmonic)(&h, spectra, out, kept, first, stop);
 }
 
-EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, real *filters, int64_t count, real *spectra,
-                                      real *grad, real *out, int64_t first, int64_t stop)
+/* Gradients by the spectra: what spectra of real arrays see of them. mode: ADD to `out`, write HALF of it. */
+EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, const int64_t *numbers, const int32_t *blocks,
+                                      const int32_t *kinds, const real *filters, const real *spectra, real *grad,
+                                      real *out, const real *kept, int32_t mode, int64_t first, int64_t stop)
 {
     stack = memory;
-    return NAME(harmonic_vjp)(s, filters, count, spectra, grad, out, first, stop);
+    const Solid h = NAME(solid)(s, numbers, blocks, kinds, filters);
+    return NAME(harmonic_vjp)(&h, spectra, grad, out, kept, mode, first, stop);
+}
+
+/* Real arrays first … stop−1 of three axes, from half of their spectra. */
+EXPORT int32_t EXPORTED(half_back)(Stack *memory, const Shape *s, const real *spectra, real *out, int64_t first, int64_t stop)
+{
+    stack = memory;
+    return NAME(half_back)(s, spectra, out, first, stop);
+}
+
+EXPORT int64_t EXPORTED(harmonic_kept)(const Shape *s, const int64_t *numbers, const int32_t *blocks)
+{
+    const Solid h = NAME(solid)(s, numbers, blocks, 0, 0);
+    return NAME(harmonic_kept)(&h);
+}
+
+/* x^q of the numbers first … stop−1; `sign`: of x that may be negative, else of |x| where q is not whole. */
+EXPORT int32_t EXPORTED(power)(Stack *memory, double q, int32_t sign, const real *x, real *out, int64_t first, int64_t stop)
+{
+    (void)memory;
+    NAME(power)(q, sign, x, out, first, stop);
+    return 1;
+}
+
+EXPORT int32_t EXPORTED(power_vjp)(Stack *memory, double q, int32_t sign, const real *x, const real *grad, real *out,
+                                   int64_t first, int64_t stop)
+{
+    (void)memory;
+    NAME(power_vjp)(q, sign, x, grad, out, first, stop);
+    return 1;
 }
 
 static void NAME(bands)(int ndim, const int64_t *axes, const void *const *tables, Band *b)
@@ -250,6 +288,18 @@ EXPORT void EXPORTED(program_mix)(Program *p, int64_t at, const int64_t *sizes, 
     p->steps[at].mix = NAME(mix_of)(sizes, matrix, live);
 }
 
+/* The tables: as `harmonic` takes them. mode: of gradients. */
+EXPORT void EXPORTED(program_solid)(Program *p, int64_t at, const Shape *s, const int64_t *numbers, const int32_t *blocks,
+                                    const int32_t *kinds, const real *filters, int32_t mode)
+{
+    p->steps[at].solid = NAME(solid)(s, numbers, blocks, kinds, filters), p->steps[at].mode = mode;
+}
+
+EXPORT void EXPORTED(program_power)(Program *p, int64_t at, double q, int32_t sign)
+{
+    p->steps[at].q = q, p->steps[at].mode = sign;
+}
+
 EXPORT void EXPORTED(program_padding)(Program *p, int64_t at, int32_t ndim, const int64_t *size, const int64_t *padded,
                                       const int32_t *const *index, int64_t per)
 {
@@ -326,5 +376,9 @@ EXPORT int32_t EXPORTED(mix_channels)(Stack *memory, const int64_t *sizes, const
 #undef Shape
 #undef Group
 #undef Block
+#undef Solid
+#undef Passes
+#undef Pairs
+#undef Face
 #undef Band
 #undef STAGE
