@@ -77,21 +77,23 @@ class OperatorModule(nn.Module):
                 f"{type(x).__qualname__}. Convert it (torch.as_tensor), or use "
                 f"groupscat.{type(self).__name__}, which follows the array it is given."
             )
-        data, kept = self.operator.ingest(x, self._backend, self.precision)
-        constants = dict(self.named_buffers(recurse=False))
+        floating = x.is_floating_point() or x.is_complex()
+        data, kept = self.operator.ingest(x, self._backend, None if floating else self.precision)
+        constants = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
         self._check(x, data, constants)
         return self.operator.compute(data, kept, self._backend, constants)
 
     def _check(self, x: Tensor, data: Tensor, constants: dict[str, Tensor]) -> None:
         wanted = COMPUTE[self._backend.dtype(data)]
         convert = "double" if wanted == "float64" else "float"
+        device, dtype = x.device, getattr(torch, wanted)
         for buffer in constants.values():
-            if buffer.device != x.device:
+            if buffer.device != device:
                 raise DeviceError(
                     f"x is on {x.device} but {type(self).__name__} is on {buffer.device}; "
                     f"move one of them, for example module.to({str(x.device)!r})."
                 )
-            if buffer.is_floating_point() and str(buffer.dtype) != f"torch.{wanted}":
+            if buffer.dtype is not dtype and buffer.is_floating_point():
                 raise DtypeError(
                     f"x is {x.dtype}, which is computed in {wanted}, but {type(self).__name__} is in "
                     f"{self.precision}; convert one of them: module.{convert}() or x.to(...)."
