@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from groupscat.backend.base import Frames
 
 #: Weights are left out as long as they are together below this fraction of all.
-NEGLIGIBLE = 0.01
+NEGLIGIBLE = 0.1
 #: Weights come in multiples of this many: those of the longest vector.
 TOGETHER = 8
 

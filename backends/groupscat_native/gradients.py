@@ -57,7 +57,7 @@ def _(op: Spectrum, pull: Pullback, to: Steps) -> None:
     channels, *sizes = to.shape(gradient)
     operands, cost = [to.view(gradient), to.view_of_result(pull.dst)], to.numbers(gradient) / 2
     if len(sizes) == 3 and half_spectrum(op.dst, to):
-        to.add("half_back", channels, cost / 2, operands, shape=to.form(sizes))
+        to.add("half_back", channels, cost / 2, operands, shape=to.form(sizes), numbers=(to.bins(gradient),))
     elif to.is_complex(pull.dst):
         to.add("transform", channels, cost, operands, shape=to.form(sizes), numbers=(1,))
     else:
@@ -158,7 +158,7 @@ def half_spectrum(spectrum: str, to: Steps) -> bool:
 def _(op: HarmonicModulus, pull: Pullback, to: Steps) -> None:
     spectrum, gradient = op.srcs[0], pull.srcs[-1]
     found, form = harmonics(op, to)
-    describe = described(found, form, HALF if half_spectrum(spectrum, to) else 0, to)
+    describe = described(found, form, spectrum, HALF if half_spectrum(spectrum, to) else 0, to)
     cost = to.numbers(op.dst) * len(found.kinds)
     operands = [to.view(spectrum), to.view(gradient), to.responses.get(op.dst), to.view_of_result(pull.dst)]
     channels = to.shape(op.dst)[0]

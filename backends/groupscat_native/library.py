@@ -46,7 +46,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "program_along": (None, [_P, _N] + [_P] * 5 + [_N]),
     "program_angular": (None, [_P, _N] + [_P] * 6),
     "program_mix": (None, [_P, _N] + [_P] * 3),
-    "program_solid": (None, [_P, _N] + [_P] * 5 + [c_int32]),
+    "program_solid": (None, [_P, _N, *[_P] * 5, _N, c_int32]),
     "program_power": (None, [_P, _N, c_double, c_int32]),
     "program_padding": (None, [_P, _N, c_int32, _P, _P, POINTER(_P), _N]),
     "program": (c_int32, [_P, _P, POINTER(_P), _N, _N]),

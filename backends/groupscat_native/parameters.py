@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from groupscat.plan.angular import AngularModulus, Mix
 from groupscat.plan.harmonic import HarmonicModulus, SignedPower
 from groupscat.plan.ops import Bandpass, Crop, Lowpass, Op, Pad, Power
+from groupscat.plan.recompute import Pullback, Sum
 from groupscat_native import along_channels, kernels, shapes
 from groupscat_native.bands import Rows, band, live_rows, rows
 from groupscat_native.kernels import SPINS, TILE
@@ -186,10 +187,32 @@ def harmonics(op: HarmonicModulus, to: Steps) -> tuple[Solid, Shape]:
     return found, form
 
 
-def described(found: Solid, form: Shape, mode: int, to: Steps) -> Any:
+def halves(to: Steps) -> frozenset[str]:
+    """Spectra, and gradients by them, of which solid harmonics read and write one half."""
+    readers: dict[str, list[Op]] = {}
+    for op in to.plan.ops:
+        inner = op.op if isinstance(op, Pullback) else op
+        readers.setdefault(inner.srcs[0], []).append(inner)
+
+    def is_half(name: str) -> bool:
+        register, of = to.plan.register[name], readers.get(name, [])
+        if not register.is_complex or len(register.space.shape) != 4 or not of:
+            return False
+        return all(isinstance(op, HarmonicModulus) and not harmonics(op, to)[0].edges for op in of)
+
+    found = set(filter(is_half, to.plan.register))
+    for op in to.plan.ops:
+        harmonic = isinstance(op, Pullback) and isinstance(op.op, HarmonicModulus)
+        source = op.op.srcs[0] if isinstance(op, Pullback) and harmonic else op.srcs[0]
+        if source in found and (harmonic or isinstance(op, Sum)):
+            found.add(op.dst)
+    return frozenset(found)
+
+
+def described(found: Solid, form: Shape, spectrum: str, mode: int, to: Steps) -> Any:
     """What a step of solid harmonics is told; ``mode``: what a gradient does with its spectrum."""
     call = library()["program_solid", to.dtype]
-    arguments = form.pointer, *found.addresses
+    arguments = *(form.pointer, *found.addresses), to.bins(spectrum)
     return lambda program, k, add: call(program, k, *arguments, mode | (ADD if add else 0))
 
 

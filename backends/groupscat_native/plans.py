@@ -16,6 +16,7 @@ from groupscat.plan.plan import Plan
 from groupscat_native import kernels
 from groupscat_native.bands import Kept
 from groupscat_native.cascade import Cascade, known
+from groupscat_native.parameters import halves
 from groupscat_native.program import Make, Program, Steps, Unknown
 from groupscat_native.steps import place, step
 from groupscat_native.tree import tree
@@ -31,6 +32,7 @@ def steps(
     Unknown : the kernels do not know an operation, a length or a type.
     """
     found = Steps(plan, constants, dtype, shared, made or (lambda make, name, *x: make(constants[name], *x)))
+    found.halves = halves(found)
     for op in reversed(plan.ops):
         place(op, found)
     for op, found.dead in plan.schedule:

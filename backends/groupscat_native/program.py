@@ -42,6 +42,7 @@ KINDS = (
     "harmonic_vjp",
     "half_back",
     "power",
+    "power_lowpass",
     "power_vjp",
     "sum",
     "take",
@@ -120,6 +121,8 @@ class Steps:
     owned: set[str] = field(default_factory=set)
     #: Registers that nobody reads after the operation at hand.
     dead: tuple[str, ...] = ()
+    #: Spectra of real arrays that are stored up to the bin n/2 of the last axis.
+    halves: frozenset[str] = frozenset()
     #: Where responses are kept for gradients, by the register of their moduli.
     responses: dict[str, View] = field(default_factory=dict)
     #: Operations that the one which reads their result does on the way, by that result.
@@ -148,8 +151,14 @@ class Steps:
         return found[0] if len(found) == 1 and name not in self.arrays else None
 
     def numbers(self, name: str) -> int:
-        """Real numbers of a register."""
-        return self.plan.register[name].floats
+        """Real numbers of a register as it is stored."""
+        floats = self.plan.register[name].floats
+        return floats if name not in self.halves else floats // self.shape(name)[-1] * self.bins(name)
+
+    def bins(self, name: str) -> int:
+        """Of a row of a spectrum, those that are stored."""
+        last = self.shape(name)[-1]
+        return last // 2 + 1 if name in self.halves else last
 
     def shape(self, name: str) -> tuple[int, ...]:
         return self.plan.register[name].space.shape

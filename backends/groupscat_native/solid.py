@@ -38,6 +38,11 @@ class Solid:
     filters: NDArray[Any]
 
     @property
+    def edges(self) -> int:
+        """Fields that the Nyquist bins alone make."""
+        return int(self.numbers[-1])
+
+    @property
     def addresses(self) -> tuple[int, int, int, int]:
         tables = self.numbers, self.blocks, self.kinds, self.filters
         a, b, c, d = (table.ctypes.data for table in tables)

@@ -97,7 +97,7 @@ def _(op: Spectrum, to: Steps) -> None:
         to.add("transform", channels, cost, [to.view(src), out], shape=form)
         return
     units = -(-channels // 2) if len(sizes) == 1 else channels
-    to.add("spectrum", units, cost, [to.view(src), out], shape=form, numbers=(channels,))
+    to.add("spectrum", units, cost, [to.view(src), out], shape=form, numbers=(channels, to.bins(op.dst)))
 
 
 @step.register
@@ -115,10 +115,19 @@ def _(op: Bandpass, to: Steps) -> None:
 
 @step.register
 def _(op: Lowpass, to: Steps) -> None:
-    src = op.srcs[0]
-    out = to.view_of_result(op.dst)
+    src, inner = op.srcs[0], to.fused.get(op.srcs[0])
     describe = averages(op, to.shape(src)[1:], to)
-    to.add("lowpass", to.shape(src)[0], to.numbers(src) / 2, [to.view(src), out], describe=describe)
+    kind = "lowpass"
+    if isinstance(inner, Power | SignedPower):
+        of_power, of_average = power(inner, to), describe
+        src, kind = inner.srcs[0], "power_lowpass"
+
+        def describe(program: int, k: int, add: bool) -> None:
+            of_power(program, k, add)
+            of_average(program, k, add)
+
+    operands = [to.view(src), to.view_of_result(op.dst)]
+    to.add(kind, to.shape(src)[0], to.numbers(src) / 2, operands, describe=describe)
 
 
 @step.register
@@ -207,7 +216,7 @@ def _(op: HarmonicModulus, to: Steps) -> None:
     if any(isinstance(each, Pullback) and each.op == op for each in to.plan.ops):
         each = library()["harmonic_kept", to.dtype](form.pointer, *found.addresses[:2])
         kept = to.responses[op.dst] = View(to.storage(each * to.shape(op.dst)[0]))
-    describe = described(found, form, 0, to)
+    describe = described(found, form, spectrum, 0, to)
     cost = to.numbers(op.dst) * len(found.kinds) / 2
     out = to.view_of_result(op.dst)
     to.add("harmonic", to.shape(op.dst)[0], cost, [to.view(spectrum), kept, out], describe=describe)
@@ -224,9 +233,12 @@ def _(op: SignedPower, to: Steps) -> None:
 
 
 def _power(op: Power | SignedPower, to: Steps) -> None:
-    size = to.numbers(op.dst)
+    size, reader = to.numbers(op.dst), to.reader(op.dst)
     if to.is_complex(op.srcs[0]):
         raise Unknown
+    if isinstance(reader, Lowpass) and reader.counts[0] == 1:
+        to.fused[op.dst] = op
+        return
     operands = [to.view(op.srcs[0]), to.view_of_result(op.dst)]
     to.add("power", size, size / 8, operands, describe=power(op, to))
 

@@ -28,32 +28,37 @@ static void NAME(tile_in)(const real *x, int64_t rows, int64_t samples, int64_t 
     }
 }
 
-/* Rows lo … hi−1 of a tile summed with weights: one tile row of A·re, B·re, A·im, B·im, two vectors at a time. */
+#if defined(__AVX512VL__) || defined(__aarch64__) /* 32 registers */
+#define STRIP 4 /* vectors of samples whose sums are in registers */
+#else
+#define STRIP 2
+#endif
+
+/* Rows lo … hi−1 of a tile summed with weights: A·re, B·re, A·im, B·im, STRIP vectors each. */
 static inline __attribute__((always_inline)) void NAME(products)(const real *x, const real *a, const real *b, int64_t lo,
                                                                  int64_t hi, int64_t im, const int planar, const int parts,
                                                                  vec *y)
 {
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 4 * STRIP; i++)
         y[i] = (vec){0};
     for (int64_t k = lo; k < hi; k++) {
-        const vec u = all(a[k]), v0 = load(x + k * TILE), v1 = load(x + k * TILE + LANES);
-        y[0] += u * v0, y[1] += u * v1;
-        if (planar) {
-            const vec w = all(b[k]);
-            y[2] += w * v0, y[3] += w * v1;
-        }
-        if (parts == 2) {
-            const vec w0 = load(x + im + k * TILE), w1 = load(x + im + k * TILE + LANES);
-            y[4] += u * w0, y[5] += u * w1;
-            if (planar) {
-                const vec w = all(b[k]);
-                y[6] += w * w0, y[7] += w * w1;
+        const vec u = all(a[k]), w = planar ? all(b[k]) : (vec){0};
+        for (int i = 0; i < STRIP; i++) {
+            const vec v = load(x + k * TILE + i * LANES);
+            y[i] += u * v;
+            if (planar)
+                y[STRIP + i] += w * v;
+            if (parts == 2) {
+                const vec z = load(x + im + k * TILE + i * LANES);
+                y[2 * STRIP + i] += u * z;
+                if (planar)
+                    y[3 * STRIP + i] += w * z;
             }
         }
     }
 }
 
-static inline void NAME(products_of)(const Along *p, const real *x, int64_t r, vec *y)
+static inline __attribute__((always_inline)) void NAME(products_of)(const Along *p, const real *x, int64_t r, vec *y)
 {
     const real *a = p->psi + r * p->rows, *b = a + p->filters * p->rows;
     const int64_t lo = p->live[2 * r], hi = p->live[2 * r + 1], im = p->rows * TILE;
@@ -67,15 +72,15 @@ static inline void NAME(products_of)(const Along *p, const real *x, int64_t r, v
         NAME(products)(x, a, b, lo, hi, im, 0, 1, y);
 }
 
-/* Re and im of the response of a spin, vector i of two, from the products. */
+/* Re and im of the response of a spin, vector i of STRIP, from the products. */
 static inline void NAME(spun)(const vec *y, int i, int64_t spin, vec *re, vec *im)
 {
     if (spin > 0)
-        *re = y[i] - y[6 + i], *im = y[2 + i] + y[4 + i];
+        *re = y[i] - y[3 * STRIP + i], *im = y[STRIP + i] + y[2 * STRIP + i];
     else if (spin < 0)
-        *re = y[i] + y[6 + i], *im = y[4 + i] - y[2 + i];
+        *re = y[i] + y[3 * STRIP + i], *im = y[2 * STRIP + i] - y[STRIP + i];
     else
-        *re = y[i], *im = y[4 + i];
+        *re = y[i], *im = y[2 * STRIP + i];
 }
 
 /* out[o] ← Σ_r w[o, r] u[r], tile rows. */
@@ -103,7 +108,7 @@ static void NAME(tile_out)(const real *x, int64_t rows, int64_t samples, int64_t
 }
 
 /* Tiles first … stop−1, those of all arrays counted through; out: (arrays, spins·outputs, samples). */
-static int NAME(along)(const Along *p, const real *x, real *out, int64_t first, int64_t stop)
+static __attribute__((noinline)) int NAME(along)(const Along *p, const real *x, real *out, int64_t first, int64_t stop)
 {
     const int64_t tiles = (p->samples + TILE - 1) / TILE, spins = p->spins ? p->spins : 1;
     const Mark before = mark();
@@ -114,11 +119,11 @@ static int NAME(along)(const Along *p, const real *x, real *out, int64_t first, 
         const int64_t t = i % tiles * TILE, array = i / tiles;
         NAME(tile_in)(x + array * p->parts * p->rows * p->samples, p->parts * p->rows, p->samples, t, in);
         for (int64_t r = 0; r < p->filters; r++)
-            for (int64_t c = 0; c < TILE; c += 2 * LANES) {
-                vec y[8], re, im;
+            for (int64_t c = 0; c < TILE; c += STRIP * LANES) {
+                vec y[4 * STRIP], re, im;
                 NAME(products_of)(p, in + c, r, y);
                 for (int64_t s = 0; s < spins; s++)
-                    for (int v = 0; v < 2; v++) {
+                    for (int v = 0; v < STRIP; v++) {
                         NAME(spun)(y, v, s ? -p->spin : p->spin, &re, &im);
                         store(u + (s * p->filters + r) * TILE + c + v * LANES, root(re * re + im * im));
                     }
@@ -137,7 +142,7 @@ static int NAME(along)(const Along *p, const real *x, real *out, int64_t first, 
 }
 
 /* The gradient by x, from that by the result. */
-static int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real *out, int64_t first, int64_t stop)
+static __attribute__((noinline)) int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real *out, int64_t first, int64_t stop)
 {
     const int64_t tiles = (p->samples + TILE - 1) / TILE, spins = p->spins ? p->spins : 1, im = p->rows * TILE;
     const Mark before = mark();
@@ -171,33 +176,32 @@ static int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real
         }
         for (int64_t r = 0; r < p->filters; r++) {
             const real *a = p->psi + r * p->rows, *b = a + p->filters * p->rows;
-            for (int64_t c = 0; c < TILE; c += 2 * LANES) {
-                vec y[8], d[8], re, ie;
+            for (int64_t c = 0; c < TILE; c += STRIP * LANES) {
+                vec y[4 * STRIP], d[4 * STRIP], re, ie;
                 NAME(products_of)(p, in + c, r, y);
-                for (int k = 0; k < 8; k++)
+                for (int k = 0; k < 4 * STRIP; k++)
                     d[k] = (vec){0};
                 for (int64_t s = 0; s < spins; s++)
-                    for (int v = 0; v < 2; v++) {
+                    for (int v = 0; v < STRIP; v++) {
                         const int64_t spin = s ? -p->spin : p->spin;
                         NAME(spun)(y, v, spin, &re, &ie);
                         const vec m = root(re * re + ie * ie);
                         const vec q = load(g + (s * p->filters + r) * TILE + c + v * LANES) /
                                       (vec)(m + (vec)((m == 0) & (__typeof__(m == 0))all(1)));
                         re *= q, ie *= q;
-                        d[v] += re, d[4 + v] += ie;
+                        d[v] += re, d[2 * STRIP + v] += ie;
                         if (spin > 0)
-                            d[6 + v] -= re, d[2 + v] += ie;
+                            d[3 * STRIP + v] -= re, d[STRIP + v] += ie;
                         else if (spin < 0)
-                            d[6 + v] += re, d[2 + v] -= ie;
+                            d[3 * STRIP + v] += re, d[STRIP + v] -= ie;
                     }
                 for (int64_t k = p->live[2 * r]; k < p->live[2 * r + 1]; k++) {
                     const vec u = all(a[k]), w = p->planar ? all(b[k]) : (vec){0};
                     real *q = dx + k * TILE + c;
-                    store(q, load(q) + u * d[0] + w * d[2]);
-                    store(q + LANES, load(q + LANES) + u * d[1] + w * d[3]);
-                    if (p->parts == 2) {
-                        store(q + im, load(q + im) + u * d[4] + w * d[6]);
-                        store(q + im + LANES, load(q + im + LANES) + u * d[5] + w * d[7]);
+                    for (int v = 0; v < STRIP; v++, q += LANES) {
+                        store(q, load(q) + u * d[v] + w * d[STRIP + v]);
+                        if (p->parts == 2)
+                            store(q + im, load(q + im) + u * d[2 * STRIP + v] + w * d[3 * STRIP + v]);
                     }
                 }
             }
@@ -208,3 +212,4 @@ static int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real
     return mean != 0;
 }
 #undef TILE
+#undef STRIP

@@ -15,6 +15,7 @@ typedef struct {
     int64_t low[2], live[2];
     int64_t nyquist; /* whether the bin n/2 of the last axis is live */
     int64_t columns; /* bins of the last axis, without n/2 */
+    int64_t wide;    /* bins of a row of a spectrum: all, or 0 … n/2 (then without edges) */
     int64_t most;    /* the most blocks */
     int64_t vectors; /* of live bins */
     int64_t plane;   /* from plane to plane between the passes, pairs of vectors */
@@ -38,7 +39,7 @@ static Solid NAME(solid)(const Shape *s, const int64_t *numbers, const int32_t *
 {
     Solid h = {.s = s, .low = {numbers[0], numbers[2]}, .live = {numbers[1], numbers[3]}, .nyquist = numbers[4],
                .count = numbers[5], .edges = numbers[6], .blocks = blocks, .kinds = kinds, .filters = filters};
-    h.columns = (s->last + 1) / 2;
+    h.columns = (s->last + 1) / 2, h.wide = s->last;
     for (int64_t j = 0; j < h.live[1]; j++) {
         h.vectors += h.live[0] * blocks[j];
         h.most = blocks[j] > h.most ? blocks[j] : h.most;
@@ -90,12 +91,16 @@ typedef struct {
     vec *faces;                     /* of each edge, that without the first axis in lanes */
     real *second, *third, *complex; /* the others of each edge, and what faces are made in */
     const real *edges;              /* filters */
-    vec *sum; /* of squares: of a plane, or, where not all fields are made together, of all */
+    vec *sum; /* of squares: of a plane, or, where not all fields are made together, of all; NULL: in the result */
+    vec *plane; /* of squares, on its way to the result */
 } NAME(Passes);
 #define Passes NAME(Passes)
 
-static int NAME(passes)(const Solid *h, Passes *p)
+/* out: where sums may be kept until they are finished, or NULL. */
+static int NAME(passes)(const Solid *h, const real *out, Passes *p)
 {
+    const int in_place = out && h->together < h->count && h->lanes * LANES == h->s->rows * h->s->last &&
+                         (uintptr_t)out % sizeof(vec) == 0;
     const int64_t *n = h->s->size;
     int64_t lanes = n[0] > n[1] ? n[0] : n[1];
     lanes = lanes > n[2] ? lanes : n[2];
@@ -107,9 +112,10 @@ static int NAME(passes)(const Solid *h, Passes *p)
     p->x = p->rows ? take(2 * (lanes + 1) * sizeof(vec)) : 0;
     p->y = p->x ? take(2 * lanes * sizeof(vec)) : 0;
     p->t = p->y ? take(2 * lanes * sizeof(vec)) : 0;
-    p->sum = p->t ? take(h->lanes / (h->together < h->count ? 1 : n[0]) * sizeof(vec)) : 0;
     const int64_t tile = h->lanes / n[0], most = (n[0] > n[1] ? n[0] : n[1]) * (n[1] > n[2] ? n[1] : n[2]);
-    p->faces = p->sum ? take((h->edges * tile + 1) * sizeof(vec)) : 0;
+    vec *sum = p->t ? take((in_place || h->together >= h->count ? tile : h->lanes) * sizeof(vec)) : 0;
+    p->sum = in_place ? 0 : sum, p->plane = in_place ? sum : 0;
+    p->faces = sum ? take((h->edges * tile + 1) * sizeof(vec)) : 0;
     p->second = p->faces ? take((h->edges * n[0] * n[2] + 1) * sizeof(real)) : 0;
     p->third = p->second ? take((h->edges * n[0] * n[1] + 1) * sizeof(real)) : 0;
     p->complex = p->third ? take((h->edges ? 5 * most : 1) * sizeof(real)) : 0;
@@ -126,7 +132,7 @@ static void NAME(pick)(const Solid *h, const real *spectrum, Passes *p)
     vec *to = p->bins, *last = p->last;
     for (int64_t j = 0; j < h->live[1]; j++)
         for (int64_t i = 0; i < h->live[0]; i++, last += 2) {
-            const real *from = spectrum + 2 * (NAME(bin)(h, 0, i) * n[1] + NAME(bin)(h, 1, j)) * n[2];
+            const real *from = spectrum + 2 * (NAME(bin)(h, 0, i) * n[1] + NAME(bin)(h, 1, j)) * h->wide;
             for (int64_t b = 0; b < h->blocks[j]; b++) {
                 vec *z = to + 2 * (b * h->live[0] + i);
                 const int64_t k = b * LANES, left = h->columns - k;
@@ -454,11 +460,12 @@ static int NAME(edges_forward)(const Solid *h, const vec *sums, Passes *p, real 
 static void NAME(fields)(const Solid *h, Passes *p, vec *kept, real *out)
 {
     const int64_t each = 2 * h->s->last, tile = h->groups * each;
+    vec *sums = p->sum ? p->sum : (vec *)out; /* of a plane where the plane will be */
     for (int64_t m = 0, stop; m < h->count; m = stop) {
         stop = m + h->together < h->count ? m + h->together : h->count;
         NAME(first_back)(h, m, stop, p);
         for (int64_t plane = 0; plane < h->s->size[0]; plane++) {
-            vec *sum = h->together < h->count ? p->sum + plane * tile : p->sum;
+            vec *sum = h->together < h->count ? sums + plane * tile : sums;
             if (m == 0)
                 NAME(edge_squares)(h, p, plane, sum);
             for (int64_t field = m; field < stop; field++) {
@@ -479,6 +486,8 @@ static void NAME(fields)(const Solid *h, Passes *p, vec *kept, real *out)
             }
             if (stop < h->count)
                 continue;
+            if (sums == (vec *)out)
+                sum = memcpy(p->plane, sum, tile * sizeof(vec));
             for (int64_t k = 0; k < tile; k++)
                 sum[k] = root(sum[k]);
             if (kept)
@@ -497,13 +506,13 @@ static int64_t NAME(harmonic_kept)(const Solid *h) { return (h->count + 1) * h->
 /* Spectra first … stop−1, of real arrays. kept: NULL, or harmonic_kept numbers of each spectrum, aligned to 64 bytes. */
 static int NAME(harmonic)(const Solid *h, const real *spectra, real *out, real *kept, int64_t first, int64_t stop)
 {
-    const int64_t total = h->s->rows * h->s->last;
+    const int64_t total = h->s->rows * h->s->last, bins = 2 * h->s->rows * h->wide;
     const Mark before = mark();
     Passes p;
-    int enough = NAME(passes)(h, &p);
+    int enough = NAME(passes)(h, out, &p);
     for (int64_t row = first; enough && row < stop; row++) {
-        NAME(pick)(h, spectra + 2 * row * total, &p);
-        if (!(enough = NAME(edges_back)(h, spectra + 2 * row * total, &p)))
+        NAME(pick)(h, spectra + row * bins, &p);
+        if (!(enough = NAME(edges_back)(h, spectra + row * bins, &p)))
             break;
         NAME(fields)(h, &p, kept ? (vec *)(kept + row * NAME(harmonic_kept)(h)) : 0, out + row * total);
     }
@@ -629,14 +638,14 @@ static void NAME(pick_sums)(const Solid *h, const real *spectrum, Passes *p)
  * came as p0 + i·p1 with real p0 and p1: of the one the Hermitian part is meant, of the other the rest. */
 static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum, int half)
 {
-    const int64_t *n = h->s->size, live = h->live[0], last = n[2];
+    const int64_t *n = h->s->size, live = h->live[0], last = n[2], wide = h->wide;
     const vec *from = p->bins;
     for (int64_t j = 0; j < h->live[1]; from += 2 * live * h->blocks[j++]) {
         const int64_t l = NAME(bin)(h, 1, j), jo = j ? h->live[1] - j : 0;
         for (int64_t i = 0; i < live; i++) {
             const int64_t k = NAME(bin)(h, 0, i), io = i ? live - i : 0;
-            real *to = spectrum + 2 * (k * n[1] + l) * last;
-            real *opposite = spectrum + 2 * ((n[0] - k) % n[0] * n[1] + (n[1] - l) % n[1]) * last;
+            real *to = spectrum + 2 * (k * n[1] + l) * wide;
+            real *opposite = spectrum + 2 * ((n[0] - k) % n[0] * n[1] + (n[1] - l) % n[1]) * wide;
             for (int64_t b = 0; b < h->blocks[j]; b++) {
                 const vec *z = from + 2 * (b * live + i);
                 real *q = to + 2 * b * LANES;
@@ -658,8 +667,8 @@ static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum
     for (int64_t j = 0; h->nyquist && j < h->live[1]; j++)
         for (int64_t i = 0; i < live; i++) {
             const int64_t k = NAME(bin)(h, 0, i), l = NAME(bin)(h, 1, j);
-            real *a = spectrum + 2 * (k * n[1] + l) * last;
-            real *b = spectrum + 2 * ((n[0] - k) % n[0] * n[1] + (n[1] - l) % n[1]) * last;
+            real *a = spectrum + 2 * (k * n[1] + l) * wide;
+            real *b = spectrum + 2 * ((n[0] - k) % n[0] * n[1] + (n[1] - l) % n[1]) * wide;
             a[0] = b[0] = (a[0] + b[0]) / 2;
             a[1] = (a[1] - b[1]) / 2, b[1] = -a[1];
         }
@@ -670,28 +679,28 @@ static void NAME(whole_spectrum)(const Solid *h, const Passes *p, real *spectrum
 static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, real *out, const real *kept, int mode,
                               int64_t first, int64_t stop)
 {
-    const int64_t total = h->s->rows * h->s->last, each = 2 * h->s->last, tile = h->groups * each;
+    const int64_t total = h->s->rows * h->s->last, bins = 2 * h->s->rows * h->wide, each = 2 * h->s->last, tile = h->groups * each;
     const Mark before = mark();
     Passes p;
     vec *own = 0, *sums = 0;
-    int enough = NAME(passes)(h, &p) && (sums = take((h->edges * tile + 1) * sizeof(vec)));
+    int enough = NAME(passes)(h, 0, &p) && (sums = take((h->edges * tile + 1) * sizeof(vec)));
     if (enough && !kept)
         enough = (own = take(NAME(harmonic_kept)(h) * sizeof(real))) != 0;
     for (int64_t row = first; enough && row < stop; row++) {
         memset(sums, 0, h->edges * tile * sizeof(vec));
         const vec *z = own ? own : (const vec *)(kept + row * NAME(harmonic_kept)(h));
-        if (!(enough = NAME(edges_back)(h, spectra + 2 * row * total, &p)))
+        if (!(enough = NAME(edges_back)(h, spectra + row * bins, &p)))
             break;
         if (own) {
-            NAME(pick)(h, spectra + 2 * row * total, &p);
+            NAME(pick)(h, spectra + row * bins, &p);
             NAME(fields)(h, &p, own, 0);
         }
         if (mode & ADD)
-            NAME(pick_sums)(h, out + 2 * row * total, &p);
+            NAME(pick_sums)(h, out + row * bins, &p);
         else {
             memset(p.bins, 0, 2 * h->vectors * sizeof(vec));
             memset(p.last, 0, 2 * h->live[0] * h->live[1] * sizeof(vec));
-            memset(out + 2 * row * total, 0, 2 * total * sizeof(real));
+            memset(out + row * bins, 0, bins * sizeof(real));
         }
         for (int64_t m = 0, end; m < h->count; m = end) {
             end = m + h->together < h->count ? m + h->together : h->count;
@@ -719,16 +728,16 @@ static int NAME(harmonic_vjp)(const Solid *h, const real *spectra, real *grad, r
             }
             NAME(first_forward)(h, m, end, &p);
         }
-        NAME(whole_spectrum)(h, &p, out + 2 * row * total, mode & HALF);
-        enough = NAME(edges_forward)(h, sums, &p, out + 2 * row * total);
+        NAME(whole_spectrum)(h, &p, out + row * bins, mode & HALF);
+        enough = NAME(edges_forward)(h, sums, &p, out + row * bins);
     }
     give_back(before);
     return enough;
 }
 
 /* Real arrays of the spectra first … stop−1, not normalised: of their Hermitian parts. Only the bins 0 … n/2 of the last
- * axis are read. */
-static int NAME(half_back)(const Shape *s, const real *spectra, real *out, int64_t first, int64_t stop)
+ * axis are read; a row holds `wide` of them. */
+static int NAME(half_back)(const Shape *s, int64_t wide, const real *spectra, real *out, int64_t first, int64_t stop)
 {
     const int64_t *n = s->size, total = s->rows * s->last;
     const int64_t numbers[] = {n[0], n[0], n[1], n[1], n[2] % 2 == 0, 1, 0};
@@ -738,10 +747,11 @@ static int NAME(half_back)(const Shape *s, const real *spectra, real *out, int64
     int32_t *blocks = take(n[1] * sizeof *blocks);
     for (int64_t j = 0; blocks && j < n[1]; j++)
         blocks[j] = (int32_t)(((n[2] + 1) / 2 + LANES - 1) / LANES);
-    const Solid h = blocks ? NAME(solid)(s, numbers, blocks, &kind, 0) : (Solid){0};
-    const int enough = blocks && NAME(passes)(&h, &p);
+    Solid h = blocks ? NAME(solid)(s, numbers, blocks, &kind, 0) : (Solid){0};
+    h.wide = wide;
+    const int enough = blocks && NAME(passes)(&h, 0, &p);
     for (int64_t row = first; enough && row < stop; row++) {
-        NAME(pick)(&h, spectra + 2 * row * total, &p);
+        NAME(pick)(&h, spectra + 2 * row * s->rows * wide, &p);
         NAME(first_back)(&h, 0, 1, &p);
         for (int64_t plane = 0; plane < n[0]; plane++) {
             NAME(second_back)(&h, 0, plane, &p);

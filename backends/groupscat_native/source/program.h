@@ -78,6 +78,32 @@ static void NAME(rows_taken)(const int32_t *index, const real *in, real *out, in
         memcpy(out + (back ? index[i] : i) * size, in + (back ? i : index[i]) * size, size * sizeof(real));
 }
 
+/* x^q averaged, of arrays first … stop−1, whose first axis becomes one number: a plane of the others is summed. */
+static int NAME(power_lowpass)(double q, int sign, int ndim, const Band *b, const real *x, real *out, int64_t first, int64_t stop)
+{
+    int64_t plane = 1, outputs = 1;
+    for (int k = 1; k < ndim; k++)
+        plane *= b[k].n, outputs *= b[k].count;
+    const Mark before = mark();
+    real *y = take(2 * (plane + LANES) * sizeof(real)), *sum = y + plane + LANES;
+    int enough = y != 0;
+    for (int64_t a = first; enough && a < stop; a++) {
+        memset(sum, 0, plane * sizeof(real));
+        for (int64_t t = 0, k = b->start[0]; t < b->taps; t++, k = k + 1 == b->n ? 0 : k + 1) {
+            const real w = b->weights[t];
+            NAME(power)(q, sign, x + (a * b->n + k) * plane, y, 0, plane);
+            for (int64_t i = 0; i < plane; i++)
+                sum[i] += w * y[i];
+        }
+        if (ndim > 1)
+            enough = NAME(lowpass)(ndim - 1, b + 1, sum, out + a * outputs, 0, 1);
+        else
+            out[a] = sum[0];
+    }
+    give_back(before);
+    return enough;
+}
+
 /* Units first … stop−1 of a step. */
 static int NAME(perform)(const Step *s, real *const *arrays, int64_t first, int64_t stop)
 {
@@ -95,7 +121,7 @@ static int NAME(perform)(const Step *s, real *const *arrays, int64_t first, int6
         return 1;
     case SPECTRUM:
         return s->shape->signal ? NAME(spectrum_signals)(s->shape, p[0], p[1], s->n[0], first, stop)
-                                : NAME(spectrum_planes)(s->shape, p[0], p[1], first, stop);
+                                : NAME(spectrum_planes)(s->shape, p[0], p[1], s->n[1], first, stop);
     case TRANSFORM:
         return NAME(transform)(s->shape, p[0], p[1], (int)s->n[0], first, stop);
     case REAL_BACK:
@@ -134,10 +160,12 @@ static int NAME(perform)(const Step *s, real *const *arrays, int64_t first, int6
     case HARMONIC_VJP:
         return NAME(harmonic_vjp)(&s->solid, p[0], p[1], p[3], p[2], s->mode, first, stop);
     case HALF_BACK:
-        return NAME(half_back)(s->shape, p[0], p[1], first, stop);
+        return NAME(half_back)(s->shape, s->n[0], p[0], p[1], first, stop);
     case POWER:
         NAME(power)(s->q, s->mode, p[0], p[1], first, stop);
         return 1;
+    case POWER_LOWPASS:
+        return NAME(power_lowpass)(s->q, s->mode, s->ndim, s->bands, p[0], p[1], first, stop);
     case POWER_VJP:
         NAME(power_vjp)(s->q, s->mode, p[0], p[1], p[2], first, stop);
         return 1;

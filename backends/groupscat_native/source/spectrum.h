@@ -68,8 +68,8 @@ static void NAME(from_half)(const Shape *s, const Work *w, int64_t g, int64_t m,
         re[k - first] = pr[n - k], im[k - first] = -pi[n - k];
 }
 
-/* Real arrays first … stop−1. */
-static int NAME(spectrum_planes)(const Shape *s, real *in, real *out, int64_t first, int64_t stop)
+/* Real arrays first … stop−1; of each row the first `wide` bins. */
+static int NAME(spectrum_planes)(const Shape *s, real *in, real *out, int64_t wide, int64_t first, int64_t stop)
 {
     const int64_t n = s->last, total = s->rows * n;
     const Mark before = mark();
@@ -80,8 +80,8 @@ static int NAME(spectrum_planes)(const Shape *s, real *in, real *out, int64_t fi
         NAME(half_spectra)(s, in + array * total, some, &w);
         for (int64_t g = 0; g < some; g++)
             for (int64_t m = 0; m < s->rows; m++) {
-                NAME(from_half)(s, &w, g, m, 0, n, re, re + n + LANES);
-                NAME(planes)(out + 2 * ((array + g) * total + m * n), re, re + n + LANES, n, ALONE);
+                NAME(from_half)(s, &w, g, m, 0, wide, re, re + n + LANES);
+                NAME(planes)(out + 2 * ((array + g) * s->rows + m) * wide, re, re + n + LANES, wide, ALONE);
             }
     }
     give_back(before);

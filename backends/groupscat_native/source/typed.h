@@ -45,7 +45,7 @@ EXPORT int32_t EXPORTED(spectrum)(Stack *memory, const Shape *s, real *in, real 
 {
     stack = memory;
     return s->signal ? NAME(spectrum_signals)(s, in, out, together, first, stop)
-                     : NAME(spectrum_planes)(s, in, out, first, stop);
+                     : NAME(spectrum_planes)(s, in, out, s->last, first, stop);
 }
 
 EXPORT int32_t EXPORTED(transform)(Stack *memory, const Shape *s, real *in, real *out, int32_t back, int64_t first, int64_t stop)
@@ -81,7 +81,7 @@ EXPORT int32_t EXPORTED(harmonic_vjp)(Stack *memory, const Shape *s, const int64
 EXPORT int32_t EXPORTED(half_back)(Stack *memory, const Shape *s, const real *spectra, real *out, int64_t first, int64_t stop)
 {
     stack = memory;
-    return NAME(half_back)(s, spectra, out, first, stop);
+    return NAME(half_back)(s, s->last, spectra, out, first, stop);
 }
 
 EXPORT int64_t EXPORTED(harmonic_kept)(const Shape *s, const int64_t *numbers, const int32_t *blocks)
@@ -288,11 +288,12 @@ EXPORT void EXPORTED(program_mix)(Program *p, int64_t at, const int64_t *sizes, 
     p->steps[at].mix = NAME(mix_of)(sizes, matrix, live);
 }
 
-/* The tables: as `harmonic` takes them. mode: of gradients. */
+/* The tables: as `harmonic` takes them; wide: bins of a row of a spectrum. mode: of gradients. */
 EXPORT void EXPORTED(program_solid)(Program *p, int64_t at, const Shape *s, const int64_t *numbers, const int32_t *blocks,
-                                    const int32_t *kinds, const real *filters, int32_t mode)
+                                    const int32_t *kinds, const real *filters, int64_t wide, int32_t mode)
 {
     p->steps[at].solid = NAME(solid)(s, numbers, blocks, kinds, filters), p->steps[at].mode = mode;
+    p->steps[at].solid.wide = wide;
 }
 
 EXPORT void EXPORTED(program_power)(Program *p, int64_t at, double q, int32_t sign)
