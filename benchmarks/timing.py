@@ -46,6 +46,9 @@ class Effort:
     slow: float = math.inf
 
 
+#: Seconds between two calls: threads that wait for more work of one function have gone to sleep when the next begins.
+#: Those of OpenMP spin for milliseconds, on the cores that the next one computes on.
+PAUSE = 0.02
 FULL = Effort(budget=20, least=7, most=60)
 QUICK = Effort(budget=3, least=3, most=15)
 
@@ -71,6 +74,7 @@ def interleaved(
             for name, function in functions.items():
                 if max(spent[name], default=0) > effort.slow:
                     continue
+                time.sleep(PAUSE)
                 start = time.perf_counter()
                 result = function()
                 elapsed = time.perf_counter() - start

@@ -24,11 +24,15 @@ from benchmarks.tables import table
 KINDS = (
     (
         "transforms",
-        r"^(stage|fft|rows_|columns|twist|respond|half_spectra|two_spectra|gather|scatter|get|put|finish)",
+        r"^(stage|fft|rows_|columns|twist|respond|half_|two_spectra|gather|scatter|get|put|finish"
+        r"|first_|second_|third_|transform|spectrum|real_back|fields|harmonic)",
     ),
-    ("wavelets", r"^(multiply|window|stage_float|from_half|aliases|planes|turned)"),
-    ("averages", r"^(lowpass|line|across|groupscat_lowpass)"),
-    ("rows of scalograms", r"^(along|groupscat_along|products|mix|tile)"),
+    (
+        "wavelets",
+        r"^(multiply|window|stage_float|from_half|aliases|planes|filtered|pick|bandpass|edges?_|whole)",
+    ),
+    ("averages", r"^(lowpass|line|across|spread|power|groupscat_lowpass)"),
+    ("rows of scalograms", r"^(along|products|mix|tile|angular|combin)"),
     ("other kernels", r".*_float(32|64)"),
 )
 COLUMNS = (*(name for name, _ in KINDS), "Python, Torch, system")

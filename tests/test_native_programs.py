@@ -254,6 +254,20 @@ def test_memory_is_used_again() -> None:
     assert memory < 1.5 * plan.peak_floats
 
 
+def test_large_memory_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a call leaves for the next one is bounded; the next one takes it anew."""
+    trimmed = []
+    original = library.library().stack_trim
+    monkeypatch.setattr(kernels, "KEPT", 1 << 12)
+    monkeypatch.setattr(
+        library.library(), "stack_trim", lambda *x: (trimmed.append(x[1]), original(*x)) and None
+    )
+    for _ in range(3):
+        compare(OPERATORS["time-frequency"]().plan, "float64", 2, 1, NumPyBackend())
+    assert trimmed
+    assert set(trimmed) == {1 << 12}
+
+
 # ----------------------------------------------------------------------------------------------- faults
 
 

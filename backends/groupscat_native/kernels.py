@@ -56,8 +56,9 @@ def run(
     return True
 
 
-#: Stacks of memory that no call uses.
+#: Stacks of memory that no call uses, and the bytes that each may keep.
 _stacks: deque[int] = deque()
+KEPT = 1 << 27
 
 
 def _with_stack(call: Callable[[int, int, int], int], held: Sequence[Any], first: int, stop: int) -> int:
@@ -70,6 +71,7 @@ def _with_stack(call: Callable[[int, int, int], int], held: Sequence[Any], first
     try:
         return call(stack, first, stop)
     finally:
+        library().stack_trim(stack, KEPT)
         _stacks.append(stack)
 
 

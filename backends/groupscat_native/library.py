@@ -81,6 +81,8 @@ class Library:
         self.stack_new, self.stack_free = library.groupscat_stack_new, library.groupscat_stack_free
         self.stack_new.restype, self.stack_free.argtypes = c_void_p, [c_void_p]
         self.stack_free.restype = None
+        self.stack_trim = library.groupscat_stack_trim
+        self.stack_trim.restype, self.stack_trim.argtypes = None, [c_void_p, c_int64]
         self.team_start, self.team_bytes = library.groupscat_team_start, int(library.groupscat_team_bytes())
         self.team_start.restype, self.team_start.argtypes = None, [c_void_p]
 

@@ -34,6 +34,7 @@ def padded(op: Pad, src: str, to: Steps) -> list[NDArray[np.int32]]:
 
 
 def cropped(op: Crop) -> list[NDArray[np.int32]]:
+    """The same of a part of the samples."""
     return [np.arange(*each, dtype=np.int32) for each in op.slices]
 
 
@@ -55,6 +56,7 @@ def gather(kind: str, index: list[NDArray[np.int32]], src: str, dst: str, to: St
 def block(
     op: Bandpass, full: tuple[int, ...], sizes: list[int], name: str, responses: View, to: Steps
 ) -> Any:
+    """The description of a block of wavelets that filters spectra of shape ``full``."""
     filters = to.real(name)
     whole = filters.shape[1]
     if op.part is not None:
@@ -78,6 +80,7 @@ def block(
 
 
 def averages(op: Lowpass, sizes: tuple[int, ...], to: Steps, adjoint: bool = False) -> Any:
+    """The description of averages of arrays of some sizes, or of their adjoint."""
     if to.is_complex(op.dst) or len(sizes) > 3:
         raise Unknown
     bands = [
@@ -94,6 +97,7 @@ def averages(op: Lowpass, sizes: tuple[int, ...], to: Steps, adjoint: bool = Fal
 
 
 def along(op: Op, spins: tuple[int, ...], result: tuple[int, ...], to: Steps) -> tuple[int, float, Any]:
+    """Units, cost and description of moduli along rows, with a result of some shape."""
     src, psi, *average = op.srcs
     parts, count, samples = to.shape(src)
     found = to.table(rows, psi, 2 if any(spins) else 1)
@@ -114,6 +118,7 @@ def along(op: Op, spins: tuple[int, ...], result: tuple[int, ...], to: Steps) ->
 
 
 def taken(src: str, order: str, dst: str, back: bool, to: Steps) -> None:
+    """Channels in some order; ``back``: to where they are from, and zero where none is."""
     index = np.ascontiguousarray(to.constants[order], np.int32)
     many, few = (dst, src) if back else (src, dst)
     channels = to.shape(many)[0]
@@ -217,5 +222,6 @@ def described(found: Solid, form: Shape, spectrum: str, mode: int, to: Steps) ->
 
 
 def power(op: Power | SignedPower, to: Steps) -> Any:
+    """The description of a power."""
     call = library()["program_power", to.dtype]
     return lambda program, k, add: call(program, k, op.q, isinstance(op, SignedPower))

@@ -19,7 +19,7 @@ from groupscat_native import kernels, shapes
 from groupscat_native.library import library
 from groupscat_native.memory import places
 from groupscat_native.pointers import Pointers
-from groupscat_native.shapes import COMPLEX, Shape
+from groupscat_native.shapes import COMPLEX, MOST, Shape
 
 #: Steps, in the order of the source of the kernels.
 KINDS = (
@@ -51,8 +51,6 @@ KINDS = (
 )
 #: Complex numbers transformed that a thread takes of a step at once.
 GRAIN = 1 << 13
-
-
 #: From a function of a constant, its name and what else the function takes, to what it gives.
 Make = Callable[..., Any]
 
@@ -207,6 +205,8 @@ class Steps:
         self.add("copy", size, size / 8, [src, dst])
 
     def add(self, kind: str, units: int, cost: float, operands: Sequence[View | None], **more: Any) -> Step:
+        if units > MOST:
+            raise Unknown
         step = Step(kind, units, cost, [*operands], **more)
         if units > 0:
             self.steps.append(step)

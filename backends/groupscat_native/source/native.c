@@ -88,6 +88,18 @@ EXPORT void groupscat_stack_free(Stack *s)
     free(s);
 }
 
+/* Gives the memory of a stack that nobody uses back to the system where it is more than `most` bytes. */
+EXPORT void groupscat_stack_trim(Stack *s, int64_t most)
+{
+    size_t bytes = 0;
+    for (int c = 0; c < CHUNKS; c++)
+        bytes += s->bytes[c];
+    for (int c = 0; c < CHUNKS && bytes > (size_t)most; c++) {
+        free(s->memory[c]);
+        s->memory[c] = 0, s->bytes[c] = 0;
+    }
+}
+
 /* Which of the libraries this processor can run: 0 any, 1 AVX2 with FMA, 2 AVX-512. */
 EXPORT int32_t groupscat_level(void)
 {
