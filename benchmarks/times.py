@@ -36,8 +36,8 @@ NOTE = (
     "The peer of a row is the released Kymatio on Torch, of JTFS, which that has not, its main branch. "
     f"“{FLOOR}” are the plan's Fourier transforms and nothing else, called in the same turns; for "
     "forward+backward twice those of the forward, since each has an adjoint. They are torch.fft's, so that a "
-    "transform of our own may take less. Ratios are of medians. Between two calls lies a pause, so that nobody "
-    "meets threads of the one before, which wait for more work by spinning."
+    "transform of our own may take less. Ratios are of medians. Between two calls lies a pause, so "
+    "that nobody meets threads of the one before, which wait for more work by spinning."
 )
 
 

@@ -46,7 +46,7 @@ class Effort:
     slow: float = math.inf
 
 
-#: Seconds between two calls: threads that wait for more work of one function have gone to sleep when the next begins.
+#: Seconds between two calls: threads that wait for more work of one function sleep when the next begins.
 #: Those of OpenMP spin for milliseconds, on the cores that the next one computes on.
 PAUSE = 0.02
 FULL = Effort(budget=20, least=7, most=60)
