@@ -108,6 +108,14 @@ def rows(matrix: NDArray[Any], parts: int = 1) -> Rows:
     return Rows(matrix, live(size, NEGLIGIBLE * np.finfo(matrix.dtype).eps * size.max(initial=0)))
 
 
+def seen(found: Rows, mean: Rows) -> Rows:
+    """Rows of filters, of which an average hardly sees some: what is negligible there is left out, too."""
+    weight = np.abs(mean.matrix).max(0)
+    size = np.abs(found.matrix).reshape(-1, len(weight), found.matrix.shape[1]).max(0) * weight[:, None]
+    least = NEGLIGIBLE * np.finfo(found.matrix.dtype).eps * size.max(initial=0)
+    return Rows(found.matrix, live(size, least))
+
+
 def live(size: NDArray[Any], least: Any) -> NDArray[np.int32]:
     """Along the last axis the first number above ``least`` and the place behind the last: (…, 2)."""
     matters = size > least

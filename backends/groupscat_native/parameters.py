@@ -13,7 +13,7 @@ from groupscat.plan.harmonic import HarmonicModulus, SignedPower
 from groupscat.plan.ops import Bandpass, Crop, Lowpass, Op, Pad, Power
 from groupscat.plan.recompute import Pullback, Sum
 from groupscat_native import along_channels, kernels, shapes
-from groupscat_native.bands import Rows, band, live_rows, rows
+from groupscat_native.bands import Rows, band, live_rows, rows, seen
 from groupscat_native.kernels import SPINS, TILE
 from groupscat_native.library import library
 from groupscat_native.program import Steps, Unknown, View
@@ -108,6 +108,7 @@ def along(op: Op, spins: tuple[int, ...], result: tuple[int, ...], to: Steps) ->
     fits = mean is None or mean.matrix.shape[1] == filters
     if spins not in SPINS or found.matrix.shape[1] != count or not fits or result != wanted:
         raise Unknown
+    found = found if mean is None else seen(found, mean)
     to.pointers.keep((found, mean))
     sizes = to.pointers.numbers((parts, count, samples, filters, any(spins), outputs, len(spins), spins[0]))
     arguments = sizes, *found.addresses, *(mean.addresses if mean else (None, None))

@@ -15,7 +15,7 @@ from groupscat.plan.plan import Plan
 from groupscat_native import along_channels, kernels
 from groupscat_native.bands import Band, Kept, Rows, band
 from groupscat_native.cascade import Cascade
-from groupscat_native.plans import Whole, Wholes
+from groupscat_native.plans import Wholes
 from groupscat_native.shapes import COMPLEX
 from groupscat_native.solid import Solid, solid
 
@@ -267,7 +267,8 @@ class NativeVerbs(Backend):
     def cascade(self, plan: Plan, arrays: Mapping[str, Array]) -> tuple[Array, ...] | None:
         given = [arrays[name] for name in plan.inputs]
         dtype = self.dtype(given[0])
-        found, seen = self._whole(plan, arrays, dtype), self._seen(*given)
+        seen = self._seen(*given) if dtype in COMPLEX else None
+        found = None if seen is None else self._wholes.of(plan, arrays, dtype, self)
         if found is None or seen is None:
             return None
         made = [plan.register[name] for name, _ in plan.outputs]
@@ -277,17 +278,13 @@ class NativeVerbs(Backend):
 
     def cascade_gradient(self, plan: Plan, arrays: Mapping[str, Array], gradient: Array) -> Array | None:
         x = arrays[plan.inputs[0]]
-        found = self._whole(plan, arrays, self.dtype(x)) if self.dtype(gradient) == self.dtype(x) else None
-        seen = self._seen(x, gradient) if isinstance(found, Cascade) else None
+        dtype = self.dtype(x)
+        seen = self._seen(x, gradient) if dtype in COMPLEX and self.dtype(gradient) == dtype else None
+        found = None if seen is None else self._wholes.of(plan, arrays, dtype, self)
         if seen is None or not isinstance(found, Cascade):
             return None
         out = self.fresh(x.shape, self.dtype(x))
         return out if found.gradient(seen[0], seen[1], self._view(out), self.workers) else None
-
-    def _whole(self, plan: Plan, arrays: Mapping[str, Array], dtype: str) -> Whole | None:
-        if dtype not in COMPLEX or self.views(arrays[plan.inputs[0]]) is None:
-            return None
-        return self._wholes.of(plan, arrays, dtype, self)
 
     # ------------------------------------------------------------------------------------ details
 

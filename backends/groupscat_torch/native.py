@@ -52,6 +52,9 @@ class NativeTorchBackend(NativeVerbs, TorchBackend):
         # What was made in inference mode has no version; it cannot be learned either.
         return x.data_ptr(), x.stride(), x.is_neg(), learned, None if x.is_inference() else x._version
 
+    def _view(self, x: Tensor) -> NDArray[Any]:
+        return x.numpy()  # of what `fresh` made there is nothing to look at
+
     def versions(self, xs: Sequence[Tensor]) -> Hashable:
         if torch.is_inference_mode_enabled() or any(x.requires_grad or x.is_inference() for x in xs):
             return None

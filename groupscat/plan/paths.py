@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from groupscat.errors import ArgumentError
@@ -94,7 +95,7 @@ class Path:
         """Degree of the solid harmonics, for paths that have one."""
         return getattr(self.wavelets[0], "l", None) if self.wavelets else None
 
-    @property
+    @cached_property
     def key(self) -> tuple[tuple[int, int], ...]:
         """Index and phase of each wavelet."""
         return tuple(zip(self.n, self.phases, strict=True))
