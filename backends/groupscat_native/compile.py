@@ -68,6 +68,8 @@ def _compile(command: list[str], folder: Path, name: str, flags: list[str]) -> P
     target = folder / f"kernels_{name}{SUFFIX}"
     part = target.with_suffix(f".{os.getpid()}.tmp")
     shared = ["-shared"] if sys.platform == "win32" else ["-shared", "-fPIC", "-fvisibility=hidden"]
+    if "ziglang" in command:  # which takes the hyphens of -march for features that are left out
+        flags = [flag.replace("-march=x86-64-", "-mcpu=x86_64_") for flag in flags]
     run = [*command, *FLAGS, *flags, *shared, str(HERE / "source" / "native.c"), "-o", str(part)]
     run += [] if sys.platform == "win32" else ["-lm"]
     done = subprocess.run(run, capture_output=True, text=True)
