@@ -191,6 +191,24 @@ def test_constants_that_change_in_place_are_seen(switch: Any) -> None:
         assert float(found) == pytest.approx(mean)
 
 
+@pytest.mark.parametrize("name", ["Scattering2D", "RotoTranslationScattering2D"])
+def test_constants_that_are_exchanged_are_seen(name: str, switch: Any) -> None:
+    """A plan in the kernels is not used for other numbers in the same tensors, changed in place or not."""
+    switch(NativeTorchBackend())
+    S = getattr(modules, name)(2, (16, 16), L=3)
+    x = torch.randn(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    averages = [b for b in S.buffers() if b.is_floating_point() and b.shape[0] == 4]
+    before = S(x)
+    for matrix in averages:
+        matrix.data = matrix.data * 2
+    after = S(x)
+    assert averages
+    assert not torch.allclose(before, after)
+    for matrix in averages:
+        matrix.mul_(0.5)
+    close(S(x), before)
+
+
 def test_many_threads_at_once(switch: Any) -> None:
     switch(NativeTorchBackend())
     S = OPERATORS["2-D"]()
