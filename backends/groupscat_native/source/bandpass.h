@@ -204,7 +204,7 @@ static void NAME(finish)(const Shape *s, const Group *g, int result, real *out, 
         return;
     }
     for (int64_t k = 0; k < s->last; k++)
-        spare[k] = root(z[2 * k] * z[2 * k] + z[2 * k + 1] * z[2 * k + 1]);
+        spare[k] = result == REAL_PARTS ? z[2 * k + 1] : root(z[2 * k] * z[2 * k] + z[2 * k + 1] * z[2 * k + 1]);
     NAME(put)(s, g, out, spare);
 }
 

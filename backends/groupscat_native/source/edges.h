@@ -31,7 +31,7 @@ static int NAME(edges_back)(const Solid *h, const real *spectrum, Passes *p)
                     z[k] = filter[k] * bins[k] - filter[k + 1] * bins[k + 1];
                     z[k + 1] = filter[k] * bins[k + 1] + filter[k + 1] * bins[k];
                 }
-                if (!NAME(transform)(&f.shape, z, z, 1, 0, 1))
+                if (!NAME(transform)(&f.shape, z, z, 1, RESPONSES, 0, 1))
                     return 0;
             }
             for (int64_t k = 0; k < f.total; k++)
@@ -131,7 +131,7 @@ static int NAME(edges_forward)(const Solid *h, const vec *sums, Passes *p, real 
             }
             for (int64_t k = 0; k < f.total; k++)
                 z[2 * k] = re[k], z[2 * k + 1] = 0;
-            if (!NAME(transform)(&f.shape, z, z, 0, 0, 1))
+            if (!NAME(transform)(&f.shape, z, z, 0, RESPONSES, 0, 1))
                 return 0;
             for (int64_t k = 0; k < 2 * f.total; k += 2) {
                 bins[k] += filter[k] * z[k] + filter[k + 1] * z[k + 1];

@@ -25,7 +25,7 @@ __declspec(dllimport) int __stdcall SwitchToThread(void);
 #endif
 #define PI 3.14159265358979323846
 
-enum { MODULI, RESPONSES }; /* what is made of responses */
+enum { MODULI, RESPONSES, REAL_PARTS }; /* what is made of responses */
 enum { INSIDE, ALONE, ADDED }; /* a window is read, written to zeros, or added to what is there */
 enum { REAL, IMAGINARY, COMPLEX, NONE }; /* filters: h, i·h, complex, or 1 */
 enum { ADD = 1, HALF = 2 }; /* to a spectrum: add; write only the bins 0 … n/2 of the last axis */

@@ -30,33 +30,6 @@ typedef struct {
 } NAME(Program);
 #define Program NAME(Program)
 
-/* Real parts of transforms back of complex arrays first … stop−1: the adjoint of transforms of real ones. */
-static int NAME(real_back)(const Shape *s, real *in, real *out, int64_t first, int64_t stop)
-{
-    const int64_t total = s->rows * s->last;
-    const Mark before = mark();
-    Work w;
-    const int enough = NAME(work)(s, s->last, stop - first, &w);
-    for (int64_t array = first; enough && array < stop; array += w.most) {
-        const int64_t some = stop - array < w.most ? stop - array : w.most;
-        for (int64_t g = 0; g < some; g++)
-            for (int64_t m = 0; m < s->rows; m++)
-                NAME(planes)(in + 2 * ((array + g) * total + m * s->last), w.re + m * w.wide + g * s->last,
-                             w.im + m * w.wide + g * s->last, s->last, INSIDE);
-        NAME(columns)(s, w.re, w.im, some * s->last, w.wide, 1, w.x, w.y);
-        for (int64_t r = 0; r < some * s->rows; r += LANES) {
-            const Group g = NAME(group)(r, s->rows, some * s->rows);
-            const vec *z = NAME(rows_back)(s, &g, w.re, w.im, w.wide, w.x, w.y);
-            vec *spare = z == w.x ? w.y : w.x;
-            for (int64_t k = 0; k < s->last; k++)
-                spare[k] = z[2 * k + 1];
-            NAME(put)(s, &g, out + array * total, spare);
-        }
-    }
-    give_back(before);
-    return enough;
-}
-
 /* out ← total + Σ of `parts` arrays behind each other, numbers first … stop−1 of each; total NULL: nothing. */
 static void NAME(sum)(const real *total, const real *parts, int64_t count, int64_t size, real *out, int64_t first, int64_t stop)
 {
@@ -123,9 +96,9 @@ static int NAME(perform)(const Step *s, real *const *arrays, int64_t first, int6
         return s->shape->signal ? NAME(spectrum_signals)(s->shape, p[0], p[1], s->n[0], first, stop)
                                 : NAME(spectrum_planes)(s->shape, p[0], p[1], s->n[1], first, stop);
     case TRANSFORM:
-        return NAME(transform)(s->shape, p[0], p[1], (int)s->n[0], first, stop);
+        return NAME(transform)(s->shape, p[0], p[1], (int)s->n[0], RESPONSES, first, stop);
     case REAL_BACK:
-        return NAME(real_back)(s->shape, p[0], p[1], first, stop);
+        return NAME(transform)(s->shape, p[0], p[1], 1, REAL_PARTS, first, stop);
     case BANDPASS:
         return NAME(bandpass)(&s->block, p[0], p[1], (int)s->n[0], first, stop);
     case BANDPASS_VJP:

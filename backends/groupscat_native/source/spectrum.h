@@ -148,8 +148,9 @@ static int NAME(spectrum_signals)(const Shape *s, real *in, real *out, int64_t t
     return p != 0;
 }
 
-/* Complex arrays first … stop−1, forward or back (not normalised), in natural order; in and out may be one. */
-static int NAME(transform)(const Shape *s, real *in, real *out, int back, int64_t first, int64_t stop)
+/* Complex arrays first … stop−1, forward or back (not normalised), in natural order; in and out may be one. On the way
+ * back the result are all numbers (RESPONSES) or their REAL_PARTS, the adjoint of transforms of real arrays. */
+static int NAME(transform)(const Shape *s, real *in, real *out, int back, int result, int64_t first, int64_t stop)
 {
     const int64_t total = s->rows * s->last;
     const Mark before = mark();
@@ -157,7 +158,7 @@ static int NAME(transform)(const Shape *s, real *in, real *out, int back, int64_
     const int enough = NAME(work)(s, s->last, stop - first, &w);
     for (int64_t array = first; enough && array < stop; array += w.most) {
         const int64_t some = stop - array < w.most ? stop - array : w.most;
-        real *from = in + 2 * array * total, *to = out + 2 * array * total;
+        real *from = in + 2 * array * total, *to = out + (result == RESPONSES ? 2 : 1) * array * total;
         if (!back) {
             for (int64_t r = 0; r < some * s->rows; r += LANES) {
                 const Group g = NAME(group)(r, s->rows, some * s->rows);
@@ -171,7 +172,7 @@ static int NAME(transform)(const Shape *s, real *in, real *out, int back, int64_
                 NAME(planes)((back ? from : to) + 2 * (g * total + m * s->last), w.re + m * w.wide + g * s->last,
                              w.im + m * w.wide + g * s->last, s->last, back ? INSIDE : ALONE);
         if (back)
-            NAME(respond)(s, &w, some, RESPONSES, to, 0);
+            NAME(respond)(s, &w, some, result, to, 0);
     }
     give_back(before);
     return enough;

@@ -55,7 +55,7 @@ EXPORT int32_t EXPORTED(spectrum)(Stack *memory, const Shape *s, real *in, real 
 EXPORT int32_t EXPORTED(transform)(Stack *memory, const Shape *s, real *in, real *out, int32_t back, int64_t first, int64_t stop)
 {
     stack = memory;
-    return NAME(transform)(s, in, out, back, first, stop);
+    return NAME(transform)(s, in, out, back, RESPONSES, first, stop);
 }
 
 EXPORT int64_t EXPORTED(lanes)(void) { return LANES; }
