@@ -15,7 +15,7 @@ from groupscat.plan.plan import Plan
 from groupscat_native import kernels, shapes
 from groupscat_native.bands import Band, band, live_rows
 from groupscat_native.library import library
-from groupscat_native.pointers import Pointers
+from groupscat_native.pointers import Memory, Pointers, fits
 from groupscat_native.shapes import Shape
 from groupscat_native.tree import Node, Tree
 
@@ -55,6 +55,7 @@ class Cascade:
         #: Shapes of a signal and of its coefficients.
         self.given = plan.register[plan.inputs[0]].space.shape
         self.shape = plan.register[plan.outputs[0][0]].space.shape
+        self.made = [(self.shape, dtype)]
         forms = [each for node in found.nodes if (each := shapes.shape(node.sizes, dtype)) is not None]
         if len(forms) < len(found.nodes):
             return
@@ -85,27 +86,24 @@ class Cascade:
         if self.pointer:
             self._library["tree_free", self._dtype](self.pointer)
 
-    def __call__(self, given: Sequence[NDArray[Any]], made: Sequence[NDArray[Any]], workers: int) -> bool:
-        """x: (B, *self.given), out: (B, *self.shape), contiguous; whether that is so."""
-        (x,), (out,) = given, made
-        call, batch = self._library["tree", self._dtype], len(x)
-        if not self._fit(batch, x, out):
+    def __call__(self, given: Sequence[Memory], made: Sequence[Memory], workers: int) -> bool:
+        """x: (B, *self.given), out: (B, *self.shape); whether that is so."""
+        (x,), (out,), dtype = given, made, self._dtype
+        call, batch = self._library["tree", dtype], x.shape[0]
+        if not (fits(x, (batch, *self.given), dtype) and fits(out, (batch, *self.shape), dtype)):
             return False
-        t, a, b, held = self.pointer, x.ctypes.data, out.ctypes.data, (self, x, out)
+        t, a, b, held = self.pointer, x.address, out.address, (self, x, out)
         cost = self.cost * batch
         if batch >= 2 * workers:
             return kernels.run(lambda s, lo, hi: call(s, t, a, b, lo, hi, 0, 1), batch, cost, workers, held)
         parts = kernels.parts(cost, workers)  # each thread takes some of the first wavelets
         return kernels.run(lambda s, lo, _: call(s, t, a, b, 0, batch, lo, parts), parts, cost, parts, held)
 
-    def _fit(self, batch: int, x: NDArray[Any], coefficients: NDArray[Any]) -> bool:
-        given, made = (batch, *self.given), (batch, *self.shape)
-        return shapes.fits(x, given, self._dtype) and shapes.fits(coefficients, made, self._dtype)
-
     def gradient(self, x: NDArray[Any], gradient: NDArray[Any], out: NDArray[Any], workers: int) -> bool:
         """The gradient by x, to ``out``, from that by the coefficients; all contiguous, or False."""
         call, batch = self._library["tree_vjp", self._dtype], len(x)
-        if not self._fit(batch, x, gradient) or not shapes.fits(out, x.shape, self._dtype):
+        wanted = {(batch, *self.given): (x, out), (batch, *self.shape): (gradient,)}
+        if not all(shapes.fits(a, shape, self._dtype) for shape, some in wanted.items() for a in some):
             return False
         self._differentiable()
         t, a, g, b = self.pointer, x.ctypes.data, gradient.ctypes.data, out.ctypes.data

@@ -50,8 +50,12 @@ def run(
     if total == 0:
         return True
     count = min(total, parts(cost, workers))
-    edges = [total * k // count for k in range(count + 1)]
-    if not all(share([partial(_with_stack, call, held, a, b) for a, b in itertools.pairwise(edges)])):
+    if count == 1:
+        done = [_with_stack(call, held, 0, total)]
+    else:
+        edges = [total * k // count for k in range(count + 1)]
+        done = share([partial(_with_stack, call, held, a, b) for a, b in itertools.pairwise(edges)])
+    if not all(done):
         raise MemoryError("The kernels got no memory for intermediate arrays.")
     return True
 

@@ -17,6 +17,7 @@ from groupscat_native import kernels
 from groupscat_native.bands import Kept
 from groupscat_native.cascade import Cascade, known
 from groupscat_native.parameters import halves
+from groupscat_native.pointers import Memory
 from groupscat_native.program import Make, Program, Steps, Unknown
 from groupscat_native.steps import place, step
 from groupscat_native.tree import tree
@@ -48,7 +49,8 @@ class Programs:
     ) -> None:
         self._plan, self._constants, self._dtype, self._tables = plan, constants, dtype, made
         self._made: dict[bool, Program] = {}
-        self._of(False)  # here it is found out whether the kernels know the plan
+        # Here it is found out whether the kernels know the plan.
+        self.made = self._of(False).arrays[len(plan.inputs) :]
 
     def _of(self, shared: bool) -> Program:
         if shared not in self._made:
@@ -57,14 +59,14 @@ class Programs:
             )
         return self._made[shared]
 
-    def __call__(self, given: Sequence[NDArray[Any]], out: Sequence[NDArray[Any]], workers: int) -> bool:
+    def __call__(self, given: Sequence[Memory], out: Sequence[Memory], workers: int) -> bool:
         """Signals and results, all (B, …); whether they are what the plan reads and writes."""
-        arrays, batch = [*given, *out], len(given[0])
+        arrays, batch = [*given, *out], given[0].shape[0]
         alone = self._of(False)
         if not alone.fit(arrays):
             return False
         parts = kernels.parts(int(alone.cost) * batch, workers)
-        if batch == 0 or math.prod(arrays[0].shape) == 0:
+        if math.prod(arrays[0].shape) == 0:
             return False
         if batch >= 2 * workers or parts == 1:
             alone.alone(arrays, workers)

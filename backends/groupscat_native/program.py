@@ -18,7 +18,7 @@ from groupscat.plan.plan import Plan
 from groupscat_native import kernels, shapes
 from groupscat_native.library import library
 from groupscat_native.memory import places
-from groupscat_native.pointers import Pointers
+from groupscat_native.pointers import Memory, Pointers, addresses, fits
 from groupscat_native.shapes import COMPLEX, MOST, Shape
 
 #: Steps, in the order of the source of the kernels.
@@ -290,30 +290,26 @@ class Program:
         if step.describe is not None:
             step.describe(self.pointer, k, step.add)
 
-    def fit(self, given: Sequence[NDArray[Any]]) -> bool:
-        """Whether arrays are what the program reads and writes: (B, *shape) each, contiguous."""
-        batch = len(given[0])
+    def fit(self, given: Sequence[Memory]) -> bool:
+        """Whether arrays are what the program reads and writes: (B, *shape) each."""
+        batch = given[0].shape[0]
         return all(
-            shapes.fits(x, (batch, *shape), dtype)
-            for x, (shape, dtype) in zip(given, self.arrays, strict=True)
+            fits(x, (batch, *shape), dtype) for x, (shape, dtype) in zip(given, self.arrays, strict=True)
         )
 
-    def alone(self, given: Sequence[NDArray[Any]], workers: int) -> None:
+    def alone(self, given: Sequence[Memory], workers: int) -> None:
         """Every thread some of the signals."""
-        call, batch = self._library["program", self._dtype], len(given[0])
-        held = Pointers()
-        p, arrays = self.pointer, held.list(given)
+        call, batch = self._library["program", self._dtype], given[0].shape[0]
+        p, arrays = self.pointer, addresses([x.address for x in given])
         cost = int(self.cost) * batch
-        kernels.run(lambda s, lo, hi: call(s, p, arrays, lo, hi), batch, cost, workers, (self, held))
+        kernels.run(lambda s, lo, hi: call(s, p, arrays, lo, hi), batch, cost, workers, (self, given))
 
-    def together(self, given: Sequence[NDArray[Any]], parts: int) -> None:
+    def together(self, given: Sequence[Memory], parts: int) -> None:
         """One signal after the other, its steps shared among threads."""
-        call, batch = self._library["program_shared", self._dtype], len(given[0])
+        call, batch = self._library["program_shared", self._dtype], given[0].shape[0]
         held = Pointers()
-        p, arrays = self.pointer, held.list(given)
+        p, arrays = self.pointer, addresses([x.address for x in given])
         team = held.data(np.zeros(self._library.team_bytes, np.uint8))
         self._library.team_start(team)
-        cost = parts * kernels.ENOUGH
-        kernels.run(
-            lambda s, lo, _: call(s, p, team, arrays, batch, lo == 0), parts, cost, parts, (self, held)
-        )
+        cost, kept = parts * kernels.ENOUGH, (self, held, given)
+        kernels.run(lambda s, lo, _: call(s, p, team, arrays, batch, lo == 0), parts, cost, parts, kept)

@@ -16,6 +16,7 @@ from groupscat_native import along_channels, kernels
 from groupscat_native.bands import Band, Kept, Rows, band
 from groupscat_native.cascade import Cascade
 from groupscat_native.plans import Wholes
+from groupscat_native.pointers import Memory
 from groupscat_native.shapes import COMPLEX
 from groupscat_native.solid import Solid, solid
 
@@ -39,6 +40,11 @@ class NativeVerbs(Backend):
     @abstractmethod
     def views(self, *xs: Array) -> list[NDArray[Any]] | None:
         """The arrays as NumPy sees them, or None where the kernels should not have them."""
+
+    def memory(self, *xs: Array) -> list[Memory] | None:
+        """The arrays as whole plans take them, copies of those that are not contiguous; None as above."""
+        seen = self._seen(*xs)
+        return None if seen is None else [Memory.of(x) for x in seen]
 
     @abstractmethod
     def fresh(self, shape: Sequence[int], dtype: str) -> Array:
@@ -267,14 +273,14 @@ class NativeVerbs(Backend):
     def cascade(self, plan: Plan, arrays: Mapping[str, Array]) -> tuple[Array, ...] | None:
         given = [arrays[name] for name in plan.inputs]
         dtype = self.dtype(given[0])
-        seen = self._seen(*given) if dtype in COMPLEX else None
+        seen = self.memory(*given) if dtype in COMPLEX else None
         found = None if seen is None else self._wholes.of(plan, arrays, dtype, self)
         if found is None or seen is None:
             return None
-        made = [plan.register[name] for name, _ in plan.outputs]
-        batch = given[0].shape[0]
-        out = [self.fresh((batch, *r.space.shape), COMPLEX[dtype] if r.is_complex else dtype) for r in made]
-        return tuple(out) if found(seen, [self._view(y) for y in out], self.workers) else None
+        batch = seen[0].shape[0]
+        out = [self.fresh((batch, *shape), made) for shape, made in found.made]
+        written = self.memory(*out)
+        return tuple(out) if written is not None and found(seen, written, self.workers) else None
 
     def cascade_gradient(self, plan: Plan, arrays: Mapping[str, Array], gradient: Array) -> Array | None:
         x = arrays[plan.inputs[0]]

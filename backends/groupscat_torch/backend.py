@@ -113,7 +113,8 @@ class TorchBackend(Recomputing, Backend):
         return x.device
 
     def cast(self, x: Tensor, dtype: str) -> Tensor:
-        return x.to(DTYPES[dtype])
+        wanted = DTYPES[dtype]
+        return x if x.dtype is wanted else x.to(wanted)
 
     def is_tracing(self, x: Tensor) -> bool:
         return torch.compiler.is_compiling() or torch.jit.is_tracing() or _transformed(x)

@@ -77,7 +77,7 @@ class OperatorModule(nn.Module):
                 f"{type(x).__qualname__}. Convert it (torch.as_tensor), or use "
                 f"groupscat.{type(self).__name__}, which follows the array it is given."
             )
-        floating = x.is_floating_point() or x.is_complex()
+        floating = x.dtype.is_floating_point or x.dtype.is_complex
         data, kept = self.operator.ingest(x, self._backend, None if floating else self.precision)
         constants = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
         self._check(x, data, constants)

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from groupscat.backend.base import Backend
 from groupscat_native.backend import with_kernels
+from groupscat_native.pointers import Memory
 from groupscat_native.shapes import COMPLEX
 from groupscat_native.verbs import PRECISION, NativeVerbs
 from groupscat_torch.backend import DTYPES, TorchBackend
@@ -34,13 +35,17 @@ class NativeTorchBackend(NativeVerbs, TorchBackend):
     """
 
     def views(self, *xs: Tensor) -> list[NDArray[Any]] | None:
-        if torch.compiler.is_compiling() or torch.jit.is_tracing() or forward_ad._current_level >= 0:
-            return None
-        if _get_current_dispatch_mode() is not None or not all(map(_plain, xs)):
-            return None
-        if torch.is_grad_enabled() and any(x.requires_grad for x in xs):
+        if _recorded() or not all(map(_ours, xs)):
             return None
         return [x.detach().resolve_conj().resolve_neg().numpy() for x in xs]
+
+    def memory(self, *xs: Tensor) -> list[Memory] | None:
+        # As `views`, with fewer calls of Torch: of small signals these are what takes time.
+        if _recorded() or not all(map(_ours, xs)):
+            return None
+        if not all(x.is_contiguous() and not x.is_conj() and not x.is_neg() for x in xs):
+            return super().memory(*xs)
+        return [Memory(x.data_ptr(), tuple(x.shape), self.dtype(x), x) for x in xs]
 
     def fresh(self, shape: Sequence[int], dtype: str) -> Tensor:
         return torch.empty(tuple(shape), dtype=DTYPES[dtype], device="cpu")
@@ -107,6 +112,21 @@ class NativeTorchBackend(NativeVerbs, TorchBackend):
             return None
         found = self.views(*xs)
         return None if found is None or sum(x.nbytes for x in found) > COPIED else found
+
+
+def _recorded() -> bool:
+    """Whether Torch follows what is computed, to compile, trace or differentiate it forward."""
+    return (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or forward_ad._current_level >= 0
+        or _get_current_dispatch_mode() is not None
+    )
+
+
+def _ours(x: Tensor) -> bool:
+    """Whether the kernels may have a tensor: its numbers can be read, and autograd does not record it."""
+    return _plain(x) and not (x.requires_grad and torch.is_grad_enabled())
 
 
 def _plain(x: Tensor) -> bool:
