@@ -18,7 +18,7 @@ from groupscat.backend.numpy import NumPyBackend
 from groupscat.plan import cascade, constants, geometry, harmonic, paths, plan, rho, translation
 from groupscat.scattering import operator
 from groupscat.scattering import translation as operators
-from groupscat.wavelets import audio, bank, morlet, oriented
+from groupscat.wavelets import audio, bank, morlet, oriented, sampling
 from groupscat.wavelets import cascade as small_filters
 from groupscat.wavelets import harmonic as solid
 from tests.checks import first_failure
@@ -79,7 +79,7 @@ FAULTS |= {
     "correction of the continuous wavelet": computed(
         morlet.Morlet,
         "correction",
-        lambda w: math.exp(-0.5 * float(np.array(w.xi) @ w._precision @ np.array(w.xi))),
+        lambda w: math.exp(-0.5 * float(np.array(w.xi) @ w.precision @ np.array(w.xi))),
     ),
     "no l1 normalisation": lambda p: p.setattr(morlet.Gabor, "_norm", lambda self, size: 1.0),
     "l1 norm of the infinite axis": changed(morlet.Gabor, "_norm", lambda f, self, size: f(self, None)),
@@ -191,7 +191,7 @@ def nyquist_on_the_other_side(self: constants.FilterBlock) -> Any:
             bins = np.mod(bins + half, w.size) - half
         freqs.append(bins / n)
         periods.append(1.0 if self.alias == "crop" else w.size / n)
-    return np.stack([f.hat(freqs, periods, self.sizes) for f in self.filters])
+    return enumerate([f.hat(freqs, periods, self.sizes) for f in self.filters])
 
 
 def with_alias(wanted: str, given: str) -> Callable[..., Any]:
@@ -222,6 +222,12 @@ FAULTS |= {
     "cropped, not folded": changed(constants.FilterBlock, "_each", with_alias("crop", "fold")),
     "Nyquist on the positive side": lambda p: p.setattr(
         constants.FilterBlock, "_each", nyquist_on_the_other_side
+    ),
+    "mirror images not turned": changed(
+        sampling, "mirror", lambda f, bins, period: np.arange(len(bins))
+    ),
+    "mirrored along the other axis": changed(
+        sampling, "reflection", returns(lambda axes: axes and tuple(1 - a for a in axes))
     ),
     "blocks of the spectrum out of order": changed(Backend, "blocks", returns(lambda parts: parts[::-1])),
     "window of the spectrum shifted": changed(

@@ -18,6 +18,7 @@ from groupscat.testing.tolerances import assert_close
 from groupscat.wavelets import Gabor, Morlet, audio_bank, littlewood_paley, oriented_bank
 from groupscat.wavelets.cascade import CascadeBank
 from groupscat.wavelets.harmonic import SolidHarmonic
+from groupscat.wavelets.sampling import spectra
 from tests import oracle
 
 BANKS: dict[str, tuple[gs.Scattering, list[list[oracle.Gaussian]]]] = {
@@ -143,6 +144,34 @@ def test_wide_bands_are_summed_in_space_and_narrow_ones_in_frequency(
     wide.hat(freqs)
     with pytest.raises(TypeError):
         narrow.hat(freqs)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+@pytest.mark.parametrize("crop", [False, True])
+@given(
+    sizes=st.lists(st.integers(3, 14), min_size=3, max_size=3), L=st.integers(2, 8), low=st.integers(-9, 9)
+)
+def test_mirror_images_are_what_they_would_be_alone(
+    ndim: int, crop: bool, sizes: list[int], L: int, low: int
+) -> None:
+    size = tuple(sizes[:ndim])
+    filters: list[Gabor] = [Gabor(xi=(x,), sigma=(0.05,)) for x in (0.2, -0.2, 0.1)]
+    if ndim > 1:
+        filters = [psi for block in oriented_bank(ndim, 2, L, 4, negative=True).by_scale(1) for psi in block]
+    bins = [np.arange(low, low + n - crop) for n in size]
+    freqs = [b / n for b, n in zip(bins, size, strict=True)]
+    seen = [(k, hat.copy()) for k, hat in spectra(filters, bins, size, size)]
+    assert sorted(k for k, _ in seen) == list(range(len(filters)))
+    for k, hat in seen:
+        np.testing.assert_allclose(hat, filters[k].hat(freqs, size=size), rtol=0, atol=1e-13)
+
+
+def test_of_mirror_images_one_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = []
+    hat = Morlet.hat
+    monkeypatch.setattr(Morlet, "hat", lambda self, *a, **k: computed.append(self) or hat(self, *a, **k))
+    gs.Scattering2D(1, (16, 16), L=8).plan.constants[2][1].build()
+    assert len(computed) == 5
 
 
 @given(t=st.integers(-3, 3), f=st.floats(-0.5, 0.5), xi=st.floats(-0.5, 0.5), sigma=st.floats(0.01, 0.3))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from groupscat.backend.base import ConstantKind, Frames, Segments, periodic_runs
 from groupscat.plan.geometry import AxisGeometry, Padding
 from groupscat.wavelets.morlet import REACH, Gabor
+from groupscat.wavelets.sampling import spectra
 
 
 class Recipe(Protocol):
@@ -86,26 +87,28 @@ class FilterBlock:
         blocks = np.empty((*cut[::2], count, *cut[1::2]))
         scale = 1 / math.prod(w.size for w in self.windows)
         order = (*range(0, 2 * d, 2), *range(1, 2 * d, 2))
-        for block, spectrum in zip(np.moveaxis(blocks, d, 0), self._each(), strict=True):
-            np.multiply(spectrum.reshape(cut).transpose(order), scale, out=block)
+        block = np.moveaxis(blocks, d, 0)
+        for k, spectrum in self._each():
+            np.multiply(spectrum.reshape(cut).transpose(order), scale, out=block[k])
         return blocks.reshape(-1, count, *cut[1::2])
 
     def spectra(self) -> NDArray[np.float64]:
         """The spectra in their windows, shape (P, W_1, …, W_d)."""
-        return np.stack([spectrum.copy() for spectrum in self._each()])
+        found = np.empty((len(self.filters), *(w.width for w in self.windows)))
+        for k, spectrum in self._each():
+            found[k] = spectrum
+        return found
 
-    def _each(self) -> Iterator[NDArray[np.float64]]:
-        """The spectra one after the other, in the same memory: new pages would cost more than the values."""
-        freqs, periods = [], []
+    def _each(self) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """The position of every filter and its spectrum, as :func:`spectra` gives them."""
+        bins, periods = [], []
         for n, w in zip(self.sizes, self.windows, strict=True):
-            bins = w.bins()
+            found = w.bins()
             if self.alias == "crop":  # low frequencies of the full filter, Nyquist on the negative side
-                bins = np.mod(bins + w.size // 2, w.size) - w.size // 2
-            freqs.append(bins / n)
-            periods.append(1.0 if self.alias == "crop" else w.size / n)
-        spectrum = np.empty([w.width for w in self.windows])
-        for f in self.filters:
-            yield f.hat(freqs, periods, self.sizes, out=spectrum)
+                found = np.mod(found + w.size // 2, w.size) - w.size // 2
+            bins.append(found)
+            periods.append(n if self.alias == "crop" else w.size)
+        return spectra(self.filters, bins, self.sizes, periods)
 
 
 @dataclass(frozen=True)

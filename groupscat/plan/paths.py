@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -108,7 +108,8 @@ class Path:
 
     def extended(self, wavelet: Wavelet, phase: int = 0) -> Path:
         """This path followed by one more wavelet."""
-        return replace(self, wavelets=(*self.wavelets, wavelet), phases=(*self.phases, phase))
+        wavelets, phases = (*self.wavelets, wavelet), (*self.phases, phase)
+        return Path(wavelets, phases, self.parent, self.rate, self.power)  # a table has hundreds
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -124,7 +125,7 @@ class Path:
         """The path with the row of its parent, looked up by identity, and the sampling rate."""
         above = (self.key[:-1], self.l if self.order > 1 else None, self.power)
         parent = rows.get(above, -1) if self.order else -1
-        return replace(self, parent=parent, rate=rate)
+        return Path(self.wavelets, self.phases, parent, rate, self.power)
 
     def row(self) -> dict[str, Any]:
         """The path as plain values, one per column of the table."""

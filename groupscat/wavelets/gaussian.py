@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 #: Elements of a grid evaluated at a time: the temporaries of one slab stay in the cache.
 BLOCK = 1 << 15
 
+#: Multiplications of a matrix product up to which BLAS computes alone: to wake its threads costs more.
+ALONE = 1 << 18
+#: Multiplications above which its threads pay.
+SHARED = 1 << 23
+
 #: Distances along one axis, and the runs (first, last, shift) in which they lie side by side in the
 #: spectrum, ``shift`` further on: the frequencies of a transform wrap around.
 Near = tuple[NDArray[np.float64], list[tuple[int, int, int]]]
@@ -60,6 +65,23 @@ def quadratic(p: NDArray[np.float64], x: Sequence[NDArray[np.float64]]) -> NDArr
         term += total
         total = term
     return np.asarray(total)
+
+
+def product(left: NDArray[np.float64], right: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """out ← left @ right; where threads do not pay, as products of so few rows that BLAS starts none."""
+    rows = len(left)
+    most = rows if rows * right.size > SHARED else max(1, ALONE // right.size)
+    for k in range(0, rows, most):
+        np.matmul(left[k : k + most], right, out=out[k : k + most])
+
+
+@lru_cache(maxsize=3)
+def half_waves(freqs: bytes, period: float, radius: int) -> NDArray[np.float64]:
+    """Real and imaginary parts of the waves of t ≥ 0, below one another."""
+    half = waves(freqs, period, radius)[radius:]
+    table = np.concatenate([half.real, half.imag])
+    table.setflags(write=False)
+    return table
 
 
 @lru_cache(maxsize=3)

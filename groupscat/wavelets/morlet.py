@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from groupscat.wavelets.gaussian import add_gaussian, aliases, quadratic, waves
+from groupscat.wavelets.gaussian import add_gaussian, aliases, half_waves, product, quadratic, waves
 
 #: exp(−REACH²/2) ≈ 9e-17: beyond this many standard deviations a Gaussian is zero in float64.
 REACH = 8.6
@@ -71,7 +71,8 @@ class Gabor:
         return np.asarray((r.T * np.square(self.sigma)) @ r)
 
     @cached_property
-    def _precision(self) -> NDArray[np.float64]:
+    def precision(self) -> NDArray[np.float64]:
+        """C⁻¹, shape (d, d)."""
         r = self._rotation
         return np.asarray((r.T / np.square(self.sigma)) @ r)
 
@@ -181,21 +182,16 @@ class Gabor:
         transformed an axis at a time by matrix products; as g(−t) is the conjugate of g(t), half of the
         first axis will do.
         """
-        t, tables = [], []
-        for f, period in zip(freqs, periods, strict=True):
-            radius = math.ceil(REACH * period / (2 * math.pi * min(self.sigma)))
-            t.append(np.arange(-radius, radius + 1) / period)
-            tables.append(waves(f.tobytes(), period, radius))
-        half = len(t[0]) // 2
-        g = self._samples([t[0][half:], *t[1:]]) / math.prod(periods)
+        radii = [math.ceil(REACH * p / (2 * math.pi * min(self.sigma))) for p in periods]
+        first, *rest = (np.arange(-r, r + 1) / p for r, p in zip(radii, periods, strict=True))
+        g = self._samples([first[radii[0] :], *rest]) / math.prod(periods)
         g[1:] *= 2
-        for wave in tables[1:]:
-            g = np.tensordot(g, wave, (1, 0))
+        for f, period, radius in zip(freqs[1:], periods[1:], radii[1:], strict=True):
+            g = np.tensordot(g, waves(f.tobytes(), period, radius), (1, 0))
         # The real part of a product, as one of real numbers.
-        left, right = (
-            np.concatenate([z.real, sign * z.imag]) for z, sign in ((tables[0][half:], 1), (g, -1))
-        )
-        np.matmul(left.T, right.reshape(len(right), -1), out=out.reshape(len(freqs[0]), -1))
+        left = half_waves(freqs[0].tobytes(), periods[0], radii[0])
+        right = np.concatenate([g.real, -g.imag]).reshape(len(left), -1)
+        product(left.T, right, out.reshape(len(freqs[0]), -1))
         return out
 
     def _at_zero(self, centre: Sequence[float]) -> float:
@@ -223,7 +219,7 @@ class Gabor:
         reach = math.sqrt(max(0.0, REACH**2 + 2 * math.log(abs(weight)))) * self.deviation
         pieces = [aliases(f, c, r, p) for f, c, r, p in zip(freqs, centre, reach, periods, strict=True)]
         for box in itertools.product(*pieces):
-            add_gaussian(out, self._precision, box, weight)
+            add_gaussian(out, self.precision, box, weight)
 
 
 @dataclass(frozen=True)
