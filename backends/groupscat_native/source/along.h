@@ -21,11 +21,13 @@ typedef struct {
 static void NAME(tile_in)(const real *x, int64_t rows, int64_t samples, int64_t t, real *y)
 {
     const int64_t count = samples - t < TILE ? samples - t : TILE;
-    for (int64_t r = 0; r < rows; r++, x += samples, y += TILE) {
-        memcpy(y, x + t, count * sizeof(real));
-        if (count < TILE)
+    for (int64_t r = 0; r < rows; r++, x += samples, y += TILE)
+        if (count == TILE)
+            memcpy(y, x + t, TILE * sizeof(real)); /* of a known length, so that nothing is called */
+        else {
+            memcpy(y, x + t, count * sizeof(real));
             memset(y + count, 0, (TILE - count) * sizeof(real));
-    }
+        }
 }
 
 #if defined(__AVX512VL__) || defined(__aarch64__) /* 32 registers */
@@ -56,20 +58,6 @@ static inline __attribute__((always_inline)) void NAME(products)(const real *x, 
             }
         }
     }
-}
-
-static inline __attribute__((always_inline)) void NAME(products_of)(const Along *p, const real *x, int64_t r, vec *y)
-{
-    const real *a = p->psi + r * p->rows, *b = a + p->filters * p->rows;
-    const int64_t lo = p->live[2 * r], hi = p->live[2 * r + 1], im = p->rows * TILE;
-    if (p->planar && p->parts == 2)
-        NAME(products)(x, a, b, lo, hi, im, 1, 2, y);
-    else if (p->planar)
-        NAME(products)(x, a, b, lo, hi, im, 1, 1, y);
-    else if (p->parts == 2)
-        NAME(products)(x, a, b, lo, hi, im, 0, 2, y);
-    else
-        NAME(products)(x, a, b, lo, hi, im, 0, 1, y);
 }
 
 /* Re and im of the response of a spin, vector i of STRIP, from the products. */
@@ -104,7 +92,64 @@ static void NAME(tile_out)(const real *x, int64_t rows, int64_t samples, int64_t
 {
     const int64_t count = samples - t < TILE ? samples - t : TILE;
     for (int64_t r = 0; r < rows; r++)
-        memcpy(y + r * samples + t, x + r * TILE, count * sizeof(real));
+        if (count == TILE)
+            memcpy(y + r * samples + t, x + r * TILE, TILE * sizeof(real));
+        else
+            memcpy(y + r * samples + t, x + r * TILE, count * sizeof(real));
+}
+
+/* What depends on the kinds of filters and of x, compiled for each of them: sums then stay in registers. */
+#define AS_KNOWN(p, call)                     \
+    do {                                      \
+        if ((p)->planar && (p)->parts == 2) { \
+            enum { planar = 1, parts = 2 };   \
+            call;                             \
+        } else if ((p)->planar) {             \
+            enum { planar = 1, parts = 1 };   \
+            call;                             \
+        } else if ((p)->parts == 2) {         \
+            enum { planar = 0, parts = 2 };   \
+            call;                             \
+        } else {                              \
+            enum { planar = 0, parts = 1 };   \
+            call;                             \
+        }                                     \
+    } while (0)
+
+/* Roots of STRIP vectors of each spin. */
+static inline void NAME(draw_roots)(real *u, int64_t spins, int64_t apart)
+{
+    for (int64_t s = 0; s < spins; s++)
+        for (int v = 0; v < STRIP; v++)
+            store(u + s * apart + v * LANES, root(load(u + s * apart + v * LANES)));
+}
+
+/* Moduli of the responses to all filters that do not vanish. Roots are drawn while the next products are summed:
+ * processors do both at once. */
+static inline __attribute__((always_inline)) void NAME(moduli_along)(const Along *p, const real *in, real *u, int64_t spins,
+                                                               const int planar, const int parts)
+{
+    const int64_t im = p->rows * TILE, apart = p->filters * TILE;
+    real *before = 0;
+    for (int64_t r = 0; r < p->filters; r++) {
+        const real *a = p->psi + r * p->rows, *b = a + p->filters * p->rows;
+        const int64_t lo = p->live[2 * r], hi = p->live[2 * r + 1];
+        for (int64_t c = 0; lo < hi && c < TILE; c += STRIP * LANES) {
+            vec y[4 * STRIP], re, ie;
+            real *to = u + r * TILE + c;
+            if (before)
+                NAME(draw_roots)(before, spins, apart);
+            NAME(products)(in + c, a, b, lo, hi, im, planar, parts, y);
+            for (int64_t s = 0; s < spins; s++)
+                for (int v = 0; v < STRIP; v++) {
+                    NAME(spun)(y, v, s ? -p->spin : p->spin, &re, &ie);
+                    store(to + s * apart + v * LANES, re * re + ie * ie);
+                }
+            before = to;
+        }
+    }
+    if (before)
+        NAME(draw_roots)(before, spins, apart);
 }
 
 /* Tiles first … stop−1, those of all arrays counted through; out: (arrays, spins·outputs, samples). */
@@ -115,19 +160,12 @@ static __attribute__((noinline)) int NAME(along)(const Along *p, const real *x, 
     real *in = take(p->parts * p->rows * TILE * sizeof(real));
     real *u = in ? take(spins * p->filters * TILE * sizeof(real)) : 0;
     real *mean = u ? take((p->outputs + 1) * TILE * sizeof(real)) : 0;
+    if (mean)
+        memset(u, 0, spins * p->filters * TILE * sizeof(real)); /* and so it stays where filters vanish */
     for (int64_t i = first; mean && i < stop; i++) {
         const int64_t t = i % tiles * TILE, array = i / tiles;
         NAME(tile_in)(x + array * p->parts * p->rows * p->samples, p->parts * p->rows, p->samples, t, in);
-        for (int64_t r = 0; r < p->filters; r++)
-            for (int64_t c = 0; c < TILE; c += STRIP * LANES) {
-                vec y[4 * STRIP], re, im;
-                NAME(products_of)(p, in + c, r, y);
-                for (int64_t s = 0; s < spins; s++)
-                    for (int v = 0; v < STRIP; v++) {
-                        NAME(spun)(y, v, s ? -p->spin : p->spin, &re, &im);
-                        store(u + (s * p->filters + r) * TILE + c + v * LANES, root(re * re + im * im));
-                    }
-            }
+        AS_KNOWN(p, NAME(moduli_along)(p, in, u, spins, planar, parts));
         for (int64_t s = 0; s < spins; s++) {
             real *from = u + s * p->filters * TILE, *to = out + (array * spins + s) * p->outputs * p->samples;
             if (p->average) {
@@ -141,10 +179,50 @@ static __attribute__((noinline)) int NAME(along)(const Along *p, const real *x, 
     return mean != 0;
 }
 
+/* What the gradients by moduli add to that by x. */
+static inline __attribute__((always_inline)) void NAME(slopes_along)(const Along *p, const real *in, const real *g, real *dx,
+                                                               int64_t spins, const int planar, const int parts)
+{
+    const int64_t im = p->rows * TILE;
+    for (int64_t r = 0; r < p->filters; r++) {
+        const real *a = p->psi + r * p->rows, *b = a + p->filters * p->rows;
+        const int64_t lo = p->live[2 * r], hi = p->live[2 * r + 1];
+        for (int64_t c = 0; lo < hi && c < TILE; c += STRIP * LANES) {
+            vec y[4 * STRIP], d[4 * STRIP], re, ie;
+            NAME(products)(in + c, a, b, lo, hi, im, planar, parts, y);
+            for (int k = 0; k < 4 * STRIP; k++)
+                d[k] = (vec){0};
+            for (int64_t s = 0; s < spins; s++)
+                for (int v = 0; v < STRIP; v++) {
+                    const int64_t spin = s ? -p->spin : p->spin;
+                    NAME(spun)(y, v, spin, &re, &ie);
+                    const vec m = root(re * re + ie * ie);
+                    const vec q = load(g + (s * p->filters + r) * TILE + c + v * LANES) /
+                                  (vec)(m + (vec)((m == 0) & (__typeof__(m == 0))all(1)));
+                    re *= q, ie *= q;
+                    d[v] += re, d[2 * STRIP + v] += ie;
+                    if (spin > 0)
+                        d[3 * STRIP + v] -= re, d[STRIP + v] += ie;
+                    else if (spin < 0)
+                        d[3 * STRIP + v] += re, d[STRIP + v] -= ie;
+                }
+            for (int64_t k = lo; k < hi; k++) {
+                const vec u = all(a[k]), w = planar ? all(b[k]) : (vec){0};
+                real *q = dx + k * TILE + c;
+                for (int v = 0; v < STRIP; v++, q += LANES) {
+                    store(q, load(q) + u * d[v] + w * d[STRIP + v]);
+                    if (parts == 2)
+                        store(q + im, load(q + im) + u * d[2 * STRIP + v] + w * d[3 * STRIP + v]);
+                }
+            }
+        }
+    }
+}
+
 /* The gradient by x, from that by the result. */
 static __attribute__((noinline)) int NAME(along_vjp)(const Along *p, const real *x, const real *grad, real *out, int64_t first, int64_t stop)
 {
-    const int64_t tiles = (p->samples + TILE - 1) / TILE, spins = p->spins ? p->spins : 1, im = p->rows * TILE;
+    const int64_t tiles = (p->samples + TILE - 1) / TILE, spins = p->spins ? p->spins : 1;
     const Mark before = mark();
     real *in = take(2 * p->parts * p->rows * TILE * sizeof(real)), *dx = in + p->parts * p->rows * TILE;
     real *g = in ? take(spins * p->filters * TILE * sizeof(real)) : 0;
@@ -174,42 +252,12 @@ static __attribute__((noinline)) int NAME(along_vjp)(const Along *p, const real 
                     }
                 }
         }
-        for (int64_t r = 0; r < p->filters; r++) {
-            const real *a = p->psi + r * p->rows, *b = a + p->filters * p->rows;
-            for (int64_t c = 0; c < TILE; c += STRIP * LANES) {
-                vec y[4 * STRIP], d[4 * STRIP], re, ie;
-                NAME(products_of)(p, in + c, r, y);
-                for (int k = 0; k < 4 * STRIP; k++)
-                    d[k] = (vec){0};
-                for (int64_t s = 0; s < spins; s++)
-                    for (int v = 0; v < STRIP; v++) {
-                        const int64_t spin = s ? -p->spin : p->spin;
-                        NAME(spun)(y, v, spin, &re, &ie);
-                        const vec m = root(re * re + ie * ie);
-                        const vec q = load(g + (s * p->filters + r) * TILE + c + v * LANES) /
-                                      (vec)(m + (vec)((m == 0) & (__typeof__(m == 0))all(1)));
-                        re *= q, ie *= q;
-                        d[v] += re, d[2 * STRIP + v] += ie;
-                        if (spin > 0)
-                            d[3 * STRIP + v] -= re, d[STRIP + v] += ie;
-                        else if (spin < 0)
-                            d[3 * STRIP + v] += re, d[STRIP + v] -= ie;
-                    }
-                for (int64_t k = p->live[2 * r]; k < p->live[2 * r + 1]; k++) {
-                    const vec u = all(a[k]), w = p->planar ? all(b[k]) : (vec){0};
-                    real *q = dx + k * TILE + c;
-                    for (int v = 0; v < STRIP; v++, q += LANES) {
-                        store(q, load(q) + u * d[v] + w * d[STRIP + v]);
-                        if (p->parts == 2)
-                            store(q + im, load(q + im) + u * d[2 * STRIP + v] + w * d[3 * STRIP + v]);
-                    }
-                }
-            }
-        }
+        AS_KNOWN(p, NAME(slopes_along)(p, in, g, dx, spins, planar, parts));
         NAME(tile_out)(dx, size, p->samples, t, out + array * size * p->samples);
     }
     give_back(before);
     return mean != 0;
 }
 #undef TILE
+#undef AS_KNOWN
 #undef STRIP
