@@ -204,7 +204,7 @@ def halves(to: Steps) -> frozenset[str]:
         register, of = to.plan.register[name], readers.get(name, [])
         if not register.is_complex or len(register.space.shape) != 4 or not of:
             return False
-        return all(isinstance(op, HarmonicModulus) and not harmonics(op, to)[0].edges for op in of)
+        return all(isinstance(op, HarmonicModulus) for op in of)
 
     found = set(filter(is_half, to.plan.register))
     for op in to.plan.ops:

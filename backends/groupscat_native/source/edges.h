@@ -8,19 +8,28 @@ static inline const real *NAME(face_filters)(const Solid *h, const Passes *p, in
     return p->edges + 2 * begin[axis];
 }
 
+/* How many bins of a row of a face are in a spectrum. */
+static inline int64_t NAME(stored)(const Solid *h, int axis, const Face *f)
+{
+    return axis < 2 && h->wide < f->shape.last ? h->wide : f->shape.last;
+}
+
 /* The faces of all edges. */
 static int NAME(edges_back)(const Solid *h, const real *spectrum, Passes *p)
 {
     const int64_t *n = h->s->size, tile = h->lanes / n[0];
     for (int axis = 0; h->edges && axis < 3; axis++) {
-        const Face f = NAME(face)(h->s, axis);
+        const Face f = NAME(face)(h, axis);
         real *bins = p->complex, *z = bins + 2 * f.total;
         int64_t apart;
         const real *filter = NAME(face_filters)(h, p, axis, &apart);
         for (int64_t j = 0; j < f.shape.rows; j++)
             for (int64_t k = 0; k < f.shape.last; k++) {
-                const real *x = spectrum + 2 * (f.from + j * f.row + k * f.column);
-                bins[2 * (j * f.shape.last + k)] = x[0], bins[2 * (j * f.shape.last + k) + 1] = x[1];
+                const int there = k < NAME(stored)(h, axis, &f); /* or the conjugate of the opposite bin */
+                const int64_t row = there ? j : (f.shape.rows - j) % f.shape.rows, column = there ? k : f.shape.last - k;
+                const real *x = spectrum + 2 * (f.from + row * f.row + column * f.column);
+                bins[2 * (j * f.shape.last + k)] = x[0];
+                bins[2 * (j * f.shape.last + k) + 1] = there ? x[1] : -x[1];
             }
         for (int64_t e = 0; e < h->edges; e++, filter += apart) {
             real *re = axis == 1 ? p->second + e * f.total : axis == 2 ? p->third + e * f.total : z + 2 * f.total;
@@ -115,7 +124,7 @@ static int NAME(edges_forward)(const Solid *h, const vec *sums, Passes *p, real 
 {
     const int64_t *n = h->s->size, tile = h->lanes / n[0];
     for (int axis = 0; h->edges && axis < 3; axis++) {
-        const Face f = NAME(face)(h->s, axis);
+        const Face f = NAME(face)(h, axis);
         real *bins = p->complex, *z = bins + 2 * f.total;
         int64_t apart;
         const real *filter = NAME(face_filters)(h, p, axis, &apart);
@@ -139,7 +148,7 @@ static int NAME(edges_forward)(const Solid *h, const vec *sums, Passes *p, real 
             }
         }
         for (int64_t j = 0; j < f.shape.rows; j++)
-            for (int64_t k = 0; k < f.shape.last; k++) {
+            for (int64_t k = 0; k < NAME(stored)(h, axis, &f); k++) {
                 real *to = spectrum + 2 * (f.from + j * f.row + k * f.column);
                 to[0] += bins[2 * (j * f.shape.last + k)], to[1] += bins[2 * (j * f.shape.last + k) + 1];
             }

@@ -15,7 +15,7 @@ typedef struct {
     int64_t low[2], live[2];
     int64_t nyquist; /* whether the bin n/2 of the last axis is live */
     int64_t columns; /* bins of the last axis, without n/2 */
-    int64_t wide;    /* bins of a row of a spectrum: all, or 0 … n/2 (then without edges) */
+    int64_t wide;    /* bins of a row of a spectrum: all, or 0 … n/2 */
     int64_t most;    /* the most blocks */
     int64_t vectors; /* of live bins */
     int64_t plane;   /* from plane to plane between the passes, pairs of vectors */
@@ -64,16 +64,17 @@ static inline int64_t NAME(length)(const Solid *h, int kind)
     return kind == NONE ? 0 : kind == COMPLEX ? 2 * each : each;
 }
 
-/* The plane without an axis, and its rows and columns in an array. */
+/* The plane n/2 without an axis, and its rows and columns in a spectrum. */
 typedef struct {
     Shape shape;
     int64_t total, from, row, column; /* numbers; the first one, and how far rows and columns are apart */
 } NAME(Face);
 #define Face NAME(Face)
 
-static Face NAME(face)(const Shape *s, int axis)
+static Face NAME(face)(const Solid *h, int axis)
 {
-    const int64_t apart[3] = {s->size[1] * s->size[2], s->size[2], 1};
+    const Shape *s = h->s;
+    const int64_t apart[3] = {s->size[1] * h->wide, h->wide, 1};
     const int a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
     Face f = {.shape = {.ndim = 2, .rows = s->size[a], .last = s->size[b]}};
     f.shape.size[0] = s->size[a], f.shape.size[1] = s->size[b];
