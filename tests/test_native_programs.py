@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -151,12 +154,46 @@ def test_a_thread_that_comes_late(small: None, monkeypatch: pytest.MonkeyPatch) 
 
 def test_more_threads_than_cores(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads.os, "cpu_count", lambda: 8)
-    threads._forget()
-    try:
-        for _ in range(5):
-            compare(OPERATORS["time-frequency"]().plan, "float64", 2, 8, NumPyBackend())
-    finally:
-        threads._forget()
+    monkeypatch.setattr(threads, "_pool", None)
+    monkeypatch.setattr(threads, "_team", None)
+    for _ in range(5):
+        compare(OPERATORS["time-frequency"]().plan, "float64", 2, 8, NumPyBackend())
+
+
+def three_at_once(function: int, data: int) -> None:
+    """The threads of somebody else, one more than there are calls."""
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(function)
+    others = [threading.Thread(target=call, args=(data,)) for _ in range(3)]
+    for thread in others:
+        thread.start()
+    for thread in others:
+        thread.join()
+
+
+def test_threads_of_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_team", three_at_once)
+    who: list[int] = []
+
+    def call(k: int) -> int:
+        who.append(threading.get_ident())
+        return k
+
+    assert threads.share([partial(call, k) for k in range(2)]) == [0, 1]
+    assert len(who) == 2
+    assert threading.get_ident() not in who
+    for batch in 1, 5:
+        compare(OPERATORS["time-frequency"]().plan, "float64", batch, 2, NumPyBackend())
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
+def test_faults_in_threads_of_somebody_else_arrive(fault: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_team", three_at_once)
+
+    def call() -> None:
+        raise fault("in a thread")
+
+    with pytest.raises(fault, match="in a thread"):
+        threads.share([call, lambda: None])
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
-from groupscat_native import cascade, kernels, library
+from groupscat_native import cascade, kernels, library, threads
+from groupscat_native.backend import NativeNumPyBackend
 from tests.frameworks import missing
 
 if library.load()[0] is None:
@@ -24,6 +28,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 import groupscat as gs
 import groupscat.torch as modules
 from groupscat.backend import registry
+from groupscat_torch import openmp
 from groupscat_torch.backend import TorchBackend
 from groupscat_torch.native import NativeTorchBackend
 
@@ -223,12 +228,59 @@ def test_many_threads_at_once(switch: Any) -> None:
             if not torch.allclose(found, wanted, rtol=1e-12, atol=1e-12):
                 wrong.append(found)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
+    others = [threading.Thread(target=work) for _ in range(4)]
+    for thread in others:
         thread.start()
-    for thread in threads:
+    for thread in others:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Torch's threads are known on Linux")
+def test_kernels_run_in_torchs_threads(switch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    team, asked = openmp.team(), []
+    assert team is not None
+
+    def run(function: int, data: int) -> None:
+        asked.append(torch.get_num_threads())
+        team(function, data)
+
+    monkeypatch.setattr(threads, "_team", run)
+    switch(NativeTorchBackend())
+    S = OPERATORS["2-D"]()
+    x = signal(S, 4, torch.float64).requires_grad_()
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        y = S(x)
+        y.sum().backward()
+    finally:
+        torch.set_num_threads(before)
+    assert asked == [2, 2]
+    close(y.detach(), torch.from_numpy(S(x.detach().numpy())))
+
+
+def in_child(queue: Any, x: Any) -> None:
+    queue.put(OPERATORS["2-D"]()(x))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Torch's threads are known on Linux")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_does_not_wait_for_torchs_threads(
+    switch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "_team", openmp.team())
+    monkeypatch.setattr(NativeNumPyBackend, "workers", 2)
+    S = OPERATORS["2-D"]()
+    x = signal(S, 4, torch.float64).numpy()
+    wanted = S(x)  # Torch's threads run now
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=in_child, args=(queue, x))
+    child.start()
+    np.testing.assert_allclose(queue.get(timeout=60), wanted, rtol=1e-12)
+    child.join()
+    assert child.exitcode == 0
 
 
 def test_a_fault_in_a_gradient_is_caught(switch: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,8 @@ class Library:
         self.stack_trim.restype, self.stack_trim.argtypes = None, [c_void_p, c_int64]
         self.team_start, self.team_bytes = library.groupscat_team_start, int(library.groupscat_team_bytes())
         self.team_start.restype, self.team_start.argtypes = None, [c_void_p]
+        #: A function of the address of :class:`groupscat_native.threads.Turns`.
+        self.take_turns = library.groupscat_take_turns
 
     def __getitem__(self, key: tuple[str, str]) -> Any:
         return self._functions[key]

@@ -13,10 +13,12 @@ from torch.autograd import forward_ad
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from groupscat.backend.base import Backend
+from groupscat_native import threads
 from groupscat_native.backend import with_kernels
 from groupscat_native.pointers import Memory
 from groupscat_native.shapes import COMPLEX
 from groupscat_native.verbs import PRECISION, NativeVerbs
+from groupscat_torch import openmp
 from groupscat_torch.backend import DTYPES, TorchBackend
 
 #: Bytes up to which arrays are copied by one thread.
@@ -25,6 +27,7 @@ COPIED = 1 << 24
 
 def torch_backend() -> Backend:
     """The backend for Torch tensors: with kernels where there are any."""
+    threads.use(openmp.team())
     return with_kernels(NativeTorchBackend, TorchBackend)
 
 

@@ -17,6 +17,20 @@ EXPORT void groupscat_team_start(Team *team)
     team->memory = 0;
 }
 
+/* Calls that some threads make, each by whoever comes first; those who come late have nothing to do. */
+typedef struct {
+    _Atomic int64_t next;
+    int64_t count;
+    void (*call)(int64_t);
+} Turns;
+
+EXPORT void groupscat_take_turns(void *memory)
+{
+    Turns *turns = memory;
+    for (int64_t k; (k = atomic_fetch_add(&turns->next, 1)) < turns->count;)
+        turns->call(k);
+}
+
 /* A short wait; after some of them other threads get the core. */
 static void rest(int64_t *idle)
 {
