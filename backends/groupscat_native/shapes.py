@@ -58,7 +58,14 @@ def window(
     for n, each, size, aliases in zip(full, bins, sizes, fold, strict=True):
         if len(each) != size * aliases or each.min(initial=0) < 0 or each.max(initial=0) >= n:
             return None
-    return np.array([full, sizes, fold], np.int64).T.copy(), np.concatenate(bins)
+    same = _bins(np.concatenate(bins).tobytes(), tuple(map(len, bins)))
+    return np.array([full, sizes, fold], np.int64).T.copy(), same
+
+
+@lru_cache(maxsize=1024)
+def _bins(bins: bytes, lengths: tuple[int, ...]) -> NDArray[np.int32]:
+    """One array of the bins of all windows that are alike: kernels tell by the address."""
+    return np.frombuffer(bins, np.int32)
 
 
 #: The type of complex numbers by that of their parts.

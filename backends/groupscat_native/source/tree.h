@@ -249,6 +249,9 @@ static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectr
     if (!sr)
         return 0;
     memset(sr, 0, 2 * (total + LANES) * sizeof(real));
+    const Mark windows = mark();
+    const Block *staged = 0;
+    real *xr = 0, *xi = 0, *gr = 0, *gi = 0; /* of a window, and the gradient by it */
     int enough = 1;
     for (int64_t e = 0; enough && e < node->blocks; e++) {
         const Edge *edge = t->edges + node->first + e;
@@ -256,23 +259,32 @@ static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectr
         const int64_t lo = (b->count * part + e % parts) / parts, hi = (b->count * (part + 1) + e % parts) / parts;
         if (lo == hi)
             continue;
-        const Mark inner = mark();
-        const int64_t plane = b->window + LANES;
-        Work w;
-        real *xr = NAME(work)(b->shape, b->shape->last, hi - lo, &w) ? take(4 * plane * sizeof(real)) : 0;
-        enough = xr != 0;
-        if (enough) {
-            real *xi = xr + plane, *gr = xi + plane, *gi = gr + plane;
+        if (!staged || staged->bins != b->bins) {
+            if (staged)
+                NAME(unstage)(staged, gr, gi, sr, si);
+            give_back(windows);
+            const int64_t plane = b->window + LANES;
+            xr = take(4 * plane * sizeof(real)), xi = xr + plane, gr = xi + plane, gi = gr + plane;
+            if (!xr) {
+                give_back(before);
+                return 0;
+            }
             NAME(stage)(b, whole, spectra, planes, g, xr, xi);
             memset(gr, 0, 2 * plane * sizeof(real));
-            for (int64_t p = lo; enough && p < hi; p += w.most) {
-                const int64_t count = hi - p < w.most ? hi - p : w.most;
-                enough = NAME(edge_vjp)(t, edge, p, count, xr, xi, gr, gi, path * b->count + p, grad, &w);
-            }
-            NAME(unstage)(b, gr, gi, sr, si);
+            staged = b;
+        }
+        const Mark inner = mark();
+        Work w;
+        enough = NAME(work)(b->shape, b->shape->last, hi - lo, &w);
+        for (int64_t p = lo; enough && p < hi; p += w.most) {
+            const int64_t count = hi - p < w.most ? hi - p : w.most;
+            enough = NAME(edge_vjp)(t, edge, p, count, xr, xi, gr, gi, path * b->count + p, grad, &w);
         }
         give_back(inner);
     }
+    if (staged)
+        NAME(unstage)(staged, gr, gi, sr, si);
+    give_back(windows);
     Work w;
     vec *h = enough && NAME(work)(whole, whole->last, 1, &w) ? take((whole->last + 1) * sizeof(vec)) : 0;
     if (h) {
