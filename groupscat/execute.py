@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 
@@ -68,47 +68,47 @@ def run_batched(
     While a framework traces the batch is never looked at: it may have no length yet.
     """
     (name,) = plan.inputs
-    execute = runner(plan, backend)
     arrays = {name: x, **constants}
     if backend.is_tracing(x):
+        execute = runner(plan, backend)
         if not recompute:
             return execute(arrays)
-        return backend.recompute(execute, partial(_gradients, plan, backend, None, 0), {name: x}, constants)
-    batch = backend.shape(x)[0]
-    if batch == 0:
+        return backend.recompute(execute, partial(_gradients, plan, backend, None), {name: x}, constants)
+    if backend.shape(x)[0] == 0:
         dtype = backend.dtype(x)
         return tuple(
             backend.zeros((0, *plan.register[out].space.shape), _output_dtype(plan, out, dtype), x)
             for out, _ in plan.outputs
         )
-    size = batch
+    size = partial(_slice_size, plan, backend, itemsize, most)
+    forward = partial(_in_slices, plan, backend, size)
+    if not recompute:
+        return forward(arrays)
+    return backend.recompute(forward, partial(_gradients, plan, backend, size), {name: x}, constants)
+
+
+def _slice_size(plan: Plan, backend: Backend, itemsize: int, most: int | None, x: Array) -> tuple[int, int]:
+    """How many signals of a batch go through a plan at a time, and the bytes of their largest register."""
+    size = batch = backend.shape(x)[0]
     limit = most or backend.chunk(x)
     bytes_per_signal = plan.largest_floats * itemsize
     if limit is not None:
         long = plan.ndim == 1 and most is None
         size = max(1, (limit * LONG_ROWS if long else limit) // bytes_per_signal)
         size = math.ceil(batch / math.ceil(batch / size))  # chunks of nearly equal length
-    nbytes = size * bytes_per_signal
-    execute = backend.replayed(execute, plan, plan.inputs, nbytes)
-    forward = partial(_in_slices, plan, execute, backend, size)
-    if not recompute:
-        return forward(arrays)
-    backward = partial(_gradients, plan, backend, size, nbytes)
-    return backend.recompute(forward, backward, {name: x}, constants)
+    return size, size * bytes_per_signal
 
 
 def _in_slices(
-    plan: Plan,
-    execute: Function,
-    backend: Backend,
-    size: int,
-    arrays: dict[str, Array],
+    plan: Plan, backend: Backend, size_of: Callable[[Array], tuple[int, int]], arrays: dict[str, Array]
 ) -> tuple[Array, ...]:
-    """``execute`` on so many signals at a time, or all that the backend can do at once."""
+    """The plan on so many signals at a time, or all that the backend can do at once."""
     whole = backend.cascade(plan, arrays)
     if whole is not None:
         return whole
-    batch = backend.shape(arrays[plan.inputs[0]])[0]
+    x = arrays[plan.inputs[0]]
+    batch, (size, nbytes) = backend.shape(x)[0], size_of(x)
+    execute = backend.replayed(runner(plan, backend), plan, plan.inputs, nbytes)
     if size >= batch:
         return execute(arrays)
     chunks = [execute(_slice(plan, arrays, start, size)) for start in range(0, batch, size)]
@@ -124,16 +124,14 @@ def _slice(plan: Plan, arrays: dict[str, Array], start: int, size: int) -> dict[
 def _gradients(
     plan: Plan,
     backend: Backend,
-    size: int | None,
-    nbytes: int,
+    size_of: Callable[[Array], tuple[int, int]] | None,
     arrays: dict[str, Array],
     by: tuple[str, ...],
     gradients: tuple[Array | None, ...],
 ) -> dict[str, Array]:
-    """The gradients by some arrays, from those of the outputs of a plan, slice by slice (size None: whole).
+    """The gradients by some arrays, from those of the outputs of a plan, slice by slice (None: whole).
 
-    Slices are smaller than those of the plan itself, of whose signals less is alive at once. ``nbytes``: of
-    its largest intermediate array.
+    Slices are smaller than those of the plan itself, of whose signals less is alive at once.
     """
     given = {out: g for (out, _), g in zip(plan.outputs, gradients, strict=True) if g is not None}
     if by == plan.inputs and len(given) == len(plan.outputs) == 1:
@@ -148,9 +146,10 @@ def _gradients(
         at_once = backend.cascade(backward, arrays)
         if at_once is not None:
             found = [at_once]
-        elif size is None:
+        elif size_of is None:
             found = [execute(arrays)]
         else:
+            size, nbytes = size_of(x)
             execute = backend.replayed(execute, backward, backward.inputs, nbytes)
             size = max(1, size * plan.peak_floats // backward.peak_floats)
             starts = range(0, backend.shape(x)[0], size)
