@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,9 +83,8 @@ def reflection(psi: Gabor, image: Gabor) -> tuple[int, ...] | None:
     largest = ROUNDING * max(map(abs, psi.xi))
     if any(abs(abs(a) - abs(b)) > largest for a, b in zip(psi.xi, image.xi, strict=True)):
         return None
-    if type(psi) is not type(image) or (psi.sigma, psi.l1) != (image.sigma, image.l1):
-        return None
-    if not math.isclose(psi.gain, image.gain, rel_tol=ROUNDING):
+    same = {k: getattr(psi, k) for k in ("xi", "directions", "j", "n", "theta", "gain")}
+    if replace(image, **same) != psi or not math.isclose(psi.gain, image.gain, rel_tol=ROUNDING):
         return None
     signs = [-1 if abs(a - b) > largest else 1 for a, b in zip(psi.xi, image.xi, strict=True)]
     p, q = psi.precision, image.precision
