@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.timing import Timing, summary
+from benchmarks.timing import Timing, summary, warm_allocator
 
 #: (side, J) of the operators that are built.
 SIZES = ((224, 3), (512, 4))
@@ -51,6 +51,7 @@ def construction(
 ) -> dict[str, Timing]:
     """Time until an operator is ready with all its constants, and until its first image is through."""
     ready, first = [], []
+    warm_allocator()
     for _ in range(repeats):
         x: Any = np.zeros((1, side, side), np.float32)
         if torch_input:

@@ -80,7 +80,8 @@ def _support(matrix: NDArray[Any], circular: bool) -> tuple[NDArray[np.int64], N
     shift = np.zeros(len(matrix), np.int64)
     if circular:  # begin where the row is weakest, opposite to its centre
         angle = np.exp(2j * np.pi * np.arange(width) / width)
-        centre = np.angle(size @ angle) / (2 * np.pi) * width
+        # Not a product of matrices: BLAS would wake its threads, which then spin beside those of the kernels.
+        centre = np.angle((size * angle).sum(1)) / (2 * np.pi) * width
         shift = np.rint(centre + width / 2).astype(np.int64) % width
         size = np.take_along_axis(size, (shift[:, None] + np.arange(width)) % width, 1)
     least = NEGLIGIBLE * np.finfo(matrix.dtype).eps * size.sum(1, keepdims=True)

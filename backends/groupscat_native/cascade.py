@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,19 @@ def known(plan: Plan, found: Tree, constants: Constants, dtype: str) -> bool:
     return True
 
 
+def _once(constants: Constants) -> Callable[..., Any]:
+    """``make(constant, *rest)`` by name of the constant, once for all nodes that need the same."""
+    kept: dict[Any, Any] = {}
+
+    def made(make: Callable[..., Any], name: str, *rest: Any) -> Any:
+        key = make, name, rest
+        if key not in kept:
+            kept[key] = make(constants[name], *rest)
+        return kept[key]
+
+    return made
+
+
 class Cascade:
     """A tree with its constants, ready to be called. Keeps what the kernels point at alive.
 
@@ -71,13 +84,13 @@ class Cascade:
         )  # fmt: skip
         if not self.pointer:
             raise MemoryError("No memory for the tree of a plan.")
-        first = 0
+        first, made = 0, _once(constants)
         for at, (node, shape) in enumerate(zip(found.nodes, forms, strict=True)):
             self.cost += 2 * node.count * math.prod(node.sizes)
-            self._nodes.append(self._node(at, node, shape, first, constants))
+            self._nodes.append(self._node(at, node, shape, first, made))
             self._describe(self._nodes[-1], adjoint=False)
             for op, child in node.edges:
-                if not self._edge(first, child, op, node, forms[child], constants):
+                if not self._edge(first, child, op, node, forms[child], constants[op.srcs[1]], made):
                     return
                 first += 1
         self.complete = True
@@ -122,13 +135,13 @@ class Cascade:
         return True
 
     def _node(
-        self, at: int, node: Node, shape: Shape, first: int, constants: Constants
+        self, at: int, node: Node, shape: Shape, first: int, made: Callable[..., Any]
     ) -> tuple[tuple[Any, ...], list[Band]]:
         """What the kernels are told of a node, and its averages."""
         assert node.average is not None
         op, rows = node.average
         bands = [
-            band(constants[name], frames, n, count)
+            made(band, name, frames, n, count)
             for name, frames, n, count in zip(op.srcs[1:], op.frames, node.sizes, op.counts, strict=True)
         ]
         self._pointers.keep(shape)
@@ -147,12 +160,18 @@ class Cascade:
                 self._describe(node, adjoint=True)
 
     def _edge(
-        self, at: int, child: int, op: Bandpass, node: Node, shape: Shape, constants: Constants
+        self,
+        at: int,
+        child: int,
+        op: Bandpass,
+        node: Node,
+        shape: Shape,
+        filters: NDArray[Any],
+        made: Callable[..., Any],
     ) -> bool:
-        filters = constants[op.srcs[1]]
-        whole = filters.shape[1]
+        whole, live = filters.shape[1], made(live_rows, op.srcs[1], shape.rows)
         if op.part is not None:
-            filters = filters[:, slice(*op.part)]
+            filters, live = filters[:, slice(*op.part)], live[slice(*op.part)]
         sizes = filters.shape[2:-1]
         found = shapes.window(node.sizes, sizes, tuple(op.segments), tuple(op.fold))
         if found is None or len(filters) != math.prod(op.fold):
@@ -160,7 +179,7 @@ class Cascade:
         axes, bins = found
         enough = self._library["tree_edge", self._dtype](
             self.pointer, at, child, shape.pointer, len(sizes), self._pointers.data(axes),
-            self._pointers.data(bins), self._pointers.data(live_rows(filters, shape.rows)),
+            self._pointers.data(bins), self._pointers.data(live),
             filters.ctypes.data, filters.shape[1], whole,
         )  # fmt: skip
         if not enough:

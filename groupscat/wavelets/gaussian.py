@@ -75,20 +75,34 @@ def product(left: NDArray[np.float64], right: NDArray[np.float64], out: NDArray[
         np.matmul(left[k : k + most], right, out=out[k : k + most])
 
 
+def transformed(
+    re: NDArray[np.float64], im: NDArray[np.float64], freqs: NDArray[np.float64], period: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Σ_t g(t) exp(−2πi f t) along the second axis, which becomes the last; t as in :func:`waves`."""
+    lines = np.moveaxis(np.stack([re, im]), 2, -1)
+    table = waves(freqs.tobytes(), period, lines.shape[-1] // 2)
+    sums = np.empty((*lines.shape[:-1], table.shape[1]))
+    product(lines.reshape(-1, lines.shape[-1]), table, sums.reshape(-1, table.shape[1]))
+    (rr, ri), (ir, ii) = (np.split(part, 2, axis=-1) for part in sums)
+    return rr - ii, ri + ir
+
+
 @lru_cache(maxsize=3)
 def half_waves(freqs: bytes, period: float, radius: int) -> NDArray[np.float64]:
     """Real and imaginary parts of the waves of t ≥ 0, below one another."""
-    half = waves(freqs, period, radius)[radius:]
-    table = np.concatenate([half.real, half.imag])
+    table = np.concatenate(np.split(waves(freqs, period, radius)[radius:], 2, axis=1))
     table.setflags(write=False)
     return table
 
 
 @lru_cache(maxsize=3)
-def waves(freqs: bytes, period: float, radius: int) -> NDArray[np.complex128]:
-    """exp(−2πi f t) for t = −radius/period … radius/period: shared by the filters of one scale."""
-    t = np.arange(radius + 1) / period
-    half = np.exp(-2j * math.pi * np.multiply.outer(t, np.frombuffer(freqs)))
-    table = np.concatenate([half[:0:-1].conj(), half])
+def waves(freqs: bytes, period: float, radius: int) -> NDArray[np.float64]:
+    """exp(−2πi f t) for t = −radius/period … radius/period, real parts and then imaginary ones of all f.
+
+    Shared by the filters of one scale.
+    """
+    angle = -2 * math.pi * np.multiply.outer(np.arange(radius + 1) / period, np.frombuffer(freqs))
+    re, im = np.cos(angle), np.sin(angle)
+    table = np.block([[re[:0:-1], -im[:0:-1]], [re, im]])
     table.setflags(write=False)
     return table

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from groupscat.wavelets.gaussian import add_gaussian, aliases, half_waves, product, quadratic, waves
+from groupscat.wavelets.gaussian import add_gaussian, aliases, half_waves, product, quadratic, transformed
 
 #: exp(−REACH²/2) ≈ 9e-17: beyond this many standard deviations a Gaussian is zero in float64.
 REACH = 8.6
@@ -186,11 +186,12 @@ class Gabor:
         first, *rest = (np.arange(-r, r + 1) / p for r, p in zip(radii, periods, strict=True))
         g = self._samples([first[radii[0] :], *rest]) / math.prod(periods)
         g[1:] *= 2
-        for f, period, radius in zip(freqs[1:], periods[1:], radii[1:], strict=True):
-            g = np.tensordot(g, waves(f.tobytes(), period, radius), (1, 0))
+        re, im = g.real, g.imag
+        for f, period in zip(freqs[1:], periods[1:], strict=True):
+            re, im = transformed(re, im, f, period)
         # The real part of a product, as one of real numbers.
         left = half_waves(freqs[0].tobytes(), periods[0], radii[0])
-        right = np.concatenate([g.real, -g.imag]).reshape(len(left), -1)
+        right = np.concatenate([re, -im]).reshape(len(left), -1)
         product(left.T, right, out.reshape(len(freqs[0]), -1))
         return out
 
