@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from groupscat.backend.base import Frames
 
-#: Weights are left out as long as they are together below this fraction of all.
-NEGLIGIBLE = 0.1
+#: What is below this fraction of a rounding of the sum, or of the largest number, is left out.
+NEGLIGIBLE = 0.5
 #: Weights come in multiples of this many: those of the longest vector.
 TOGETHER = 8
 

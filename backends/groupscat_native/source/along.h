@@ -71,21 +71,44 @@ static inline void NAME(spun)(const vec *y, int i, int64_t spin, vec *re, vec *i
         *re = y[i], *im = y[2 * STRIP + i];
 }
 
-/* out[o] ← Σ_r w[o, r] u[r], tile rows. */
+/* Some outputs from o on: out[o] ← Σ_r w[o, r] u[r], tile rows lo … hi−1. */
+static inline __attribute__((always_inline)) void NAME(mix_some)(const real *w, int64_t rows, const real *u, int64_t lo,
+                                                                 int64_t hi, real *out, const int some)
+{
+    for (int64_t i = 0; i < TILE; i += 4 * LANES) {
+        vec s[3 * 4];
+        for (int k = 0; k < 4 * some; k++)
+            s[k] = (vec){0};
+        for (int64_t r = lo; r < hi; r++)
+            for (int o = 0; o < some; o++) {
+                const vec c = all(w[o * rows + r]);
+                for (int k = 0; k < 4; k++)
+                    s[4 * o + k] += c * load(u + r * TILE + i + k * LANES);
+            }
+        for (int o = 0; o < some; o++)
+            for (int k = 0; k < 4; k++)
+                store(out + o * TILE + i + k * LANES, s[4 * o + k]);
+    }
+}
+
+/* out[o] ← Σ_r w[o, r] u[r]: a few outputs at a time, which read the same u. */
 static void NAME(mix)(const real *w, const int32_t *live, int64_t outputs, int64_t rows, const real *u, real *out)
 {
-    for (int64_t o = 0; o < outputs; o++, w += rows)
-        for (int64_t i = 0; i < TILE; i += 4 * LANES) {
-            vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-            for (int64_t r = live[2 * o]; r < live[2 * o + 1]; r++) {
-                const real *p = u + r * TILE + i;
-                const vec c = all(w[r]);
-                s0 += c * load(p), s1 += c * load(p + LANES);
-                s2 += c * load(p + 2 * LANES), s3 += c * load(p + 3 * LANES);
+    for (int64_t o = 0, some; o < outputs; o += some) {
+        some = outputs - o < 3 ? outputs - o : 3;
+        int64_t lo = rows, hi = 0;
+        for (int64_t k = o; k < o + some; k++)
+            if (live[2 * k] < live[2 * k + 1]) {
+                lo = live[2 * k] < lo ? live[2 * k] : lo;
+                hi = live[2 * k + 1] > hi ? live[2 * k + 1] : hi;
             }
-            real *q = out + o * TILE + i;
-            store(q, s0), store(q + LANES, s1), store(q + 2 * LANES, s2), store(q + 3 * LANES, s3);
-        }
+        if (some == 3)
+            NAME(mix_some)(w + o * rows, rows, u, lo, hi, out + o * TILE, 3);
+        else if (some == 2)
+            NAME(mix_some)(w + o * rows, rows, u, lo, hi, out + o * TILE, 2);
+        else
+            NAME(mix_some)(w + o * rows, rows, u, lo, hi, out + o * TILE, 1);
+    }
 }
 
 static void NAME(tile_out)(const real *x, int64_t rows, int64_t samples, int64_t t, real *y)
