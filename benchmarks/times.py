@@ -37,7 +37,8 @@ NOTE = (
     f"“{FLOOR}” are the plan's Fourier transforms and nothing else, called in the same turns; for "
     "forward+backward twice those of the forward, since each has an adjoint. They are torch.fft's, so that a "
     "transform of our own may take less. Ratios are of medians. Between two calls lies a pause, so "
-    "that nobody meets threads of the one before, which wait for more work by spinning."
+    "that nobody meets threads of the one before, which wait for more work by spinning, and a request for "
+    "memory, at which the C library puts in order what the one before freed."
 )
 
 

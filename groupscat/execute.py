@@ -19,6 +19,8 @@ from groupscat.plan.recompute import gradient_name, gradient_plan
 COMPLEX = {"float32": "complex64", "float64": "complex128"}
 #: How much larger a slice of the batch pays for 1-D signals, whose transforms want many rows at a time.
 LONG_ROWS = 3
+#: Of a batch: how many signals of it go through a plan at a time, and the bytes of their largest register.
+SizeOf = Callable[[Array], tuple[int, int]]
 
 
 def run(plan: Plan, inputs: Mapping[str, Array], backend: Backend) -> tuple[Array, ...]:
@@ -80,11 +82,11 @@ def run_batched(
             backend.zeros((0, *plan.register[out].space.shape), _output_dtype(plan, out, dtype), x)
             for out, _ in plan.outputs
         )
-    size = partial(_slice_size, plan, backend, itemsize, most)
-    forward = partial(_in_slices, plan, backend, size)
+    size_of = partial(_slice_size, plan, backend, itemsize, most)
+    forward = partial(_in_slices, plan, backend, size_of)
     if not recompute:
         return forward(arrays)
-    return backend.recompute(forward, partial(_gradients, plan, backend, size), {name: x}, constants)
+    return backend.recompute(forward, partial(_gradients, plan, backend, size_of), {name: x}, constants)
 
 
 def _slice_size(plan: Plan, backend: Backend, itemsize: int, most: int | None, x: Array) -> tuple[int, int]:
@@ -99,9 +101,7 @@ def _slice_size(plan: Plan, backend: Backend, itemsize: int, most: int | None, x
     return size, size * bytes_per_signal
 
 
-def _in_slices(
-    plan: Plan, backend: Backend, size_of: Callable[[Array], tuple[int, int]], arrays: dict[str, Array]
-) -> tuple[Array, ...]:
+def _in_slices(plan: Plan, backend: Backend, size_of: SizeOf, arrays: dict[str, Array]) -> tuple[Array, ...]:
     """The plan on so many signals at a time, or all that the backend can do at once."""
     whole = backend.cascade(plan, arrays)
     if whole is not None:
@@ -124,7 +124,7 @@ def _slice(plan: Plan, arrays: dict[str, Array], start: int, size: int) -> dict[
 def _gradients(
     plan: Plan,
     backend: Backend,
-    size_of: Callable[[Array], tuple[int, int]] | None,
+    size_of: SizeOf | None,
     arrays: dict[str, Array],
     by: tuple[str, ...],
     gradients: tuple[Array | None, ...],

@@ -16,6 +16,7 @@ from groupscat_native import kernels, shapes
 from groupscat_native.bands import Band, band, live_rows
 from groupscat_native.library import library
 from groupscat_native.pointers import Memory, Pointers, fits
+from groupscat_native.program import Make
 from groupscat_native.shapes import Shape
 from groupscat_native.tree import Node, Tree
 
@@ -40,7 +41,7 @@ def known(plan: Plan, found: Tree, constants: Constants, dtype: str) -> bool:
     return True
 
 
-def _once(constants: Constants) -> Callable[..., Any]:
+def _once(constants: Constants) -> Make:
     """``make(constant, *rest)`` by name of the constant, once for all nodes that need the same."""
     kept: dict[Any, Any] = {}
 
@@ -135,7 +136,7 @@ class Cascade:
         return True
 
     def _node(
-        self, at: int, node: Node, shape: Shape, first: int, made: Callable[..., Any]
+        self, at: int, node: Node, shape: Shape, first: int, made: Make
     ) -> tuple[tuple[Any, ...], list[Band]]:
         """What the kernels are told of a node, and its averages."""
         assert node.average is not None
@@ -167,7 +168,7 @@ class Cascade:
         node: Node,
         shape: Shape,
         filters: NDArray[Any],
-        made: Callable[..., Any],
+        made: Make,
     ) -> bool:
         whole, live = filters.shape[1], made(live_rows, op.srcs[1], shape.rows)
         if op.part is not None:

@@ -150,7 +150,7 @@ static inline void NAME(draw_roots)(real *u, int64_t spins, int64_t apart)
 /* Moduli of the responses to all filters that do not vanish. Roots are drawn while the next products are summed:
  * processors do both at once. */
 static inline __attribute__((always_inline)) void NAME(moduli_along)(const Along *p, const real *in, real *u, int64_t spins,
-                                                               const int planar, const int parts)
+                                                                     const int planar, const int parts)
 {
     const int64_t im = p->rows * TILE, apart = p->filters * TILE;
     real *before = 0;
@@ -204,7 +204,7 @@ static __attribute__((noinline)) int NAME(along)(const Along *p, const real *x, 
 
 /* What the gradients by moduli add to that by x. */
 static inline __attribute__((always_inline)) void NAME(slopes_along)(const Along *p, const real *in, const real *g, real *dx,
-                                                               int64_t spins, const int planar, const int parts)
+                                                                     int64_t spins, const int planar, const int parts)
 {
     const int64_t im = p->rows * TILE;
     for (int64_t r = 0; r < p->filters; r++) {
