@@ -105,9 +105,60 @@ static void NAME(across)(const Band *b, const real *x, real *out, int64_t inner)
     }
 }
 
+/* Samples behind the last one that the sums of an axis read: the first ones again. */
+static int64_t NAME(beyond)(const Band *b)
+{
+    int64_t reach = 0;
+    for (int64_t o = 0; o < b->count; o++)
+        reach = b->start[o] + b->taps > reach ? b->start[o] + b->taps : reach;
+    return reach > b->n ? reach - b->n : 0;
+}
+
+/* Sums of the rows in lanes, whose samples are `stride` vectors apart; there is room for those `beyond`. */
+static inline __attribute__((always_inline)) void NAME(sums)(const Band *b, int64_t beyond, vec *lanes, const int stride,
+                                                             vec *result)
+{
+    for (int64_t k = 0; k < beyond; k++)
+        lanes[(b->n + k) * stride] = lanes[k % b->n * stride];
+    int64_t o = 0;
+    for (; !b->step && o + 8 <= b->count; o += 8) { /* eight outputs share their weights */
+        vec sum[8];
+        for (int i = 0; i < 8; i++)
+            sum[i] = (vec){0};
+        for (int64_t k = 0; k < b->taps; k++) {
+            const vec w = all(b->weights[k]);
+            for (int i = 0; i < 8; i++)
+                sum[i] += w * lanes[(b->start[o + i] + k) * stride];
+        }
+        for (int i = 0; i < 8; i++)
+            result[o + i] = sum[i];
+    }
+    for (; o + 4 <= b->count; o += 4) {
+        const vec *p0 = lanes + b->start[o] * stride, *p1 = lanes + b->start[o + 1] * stride;
+        const vec *p2 = lanes + b->start[o + 2] * stride, *p3 = lanes + b->start[o + 3] * stride;
+        const real *w = b->weights + o * b->step;
+        const int64_t step = b->step;
+        vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+        for (int64_t k = 0; k < b->taps; k++) {
+            const int64_t at = k * stride;
+            s0 += p0[at] * w[k], s1 += p1[at] * w[k + step], s2 += p2[at] * w[k + 2 * step], s3 += p3[at] * w[k + 3 * step];
+        }
+        result[o] = s0, result[o + 1] = s1, result[o + 2] = s2, result[o + 3] = s3;
+    }
+    for (; o < b->count; o++) {
+        const vec *p = lanes + b->start[o] * stride;
+        const real *w = b->weights + o * b->step;
+        vec s = {0};
+        for (int64_t k = 0; k < b->taps; k++)
+            s += p[k * stride] * w[k];
+        result[o] = s;
+    }
+}
+
 /* Rows in lanes: sums along the last axis of `rows` rows. */
 static void NAME(rows_last)(const Band *b, real *x, real *out, int64_t rows, vec *lanes, vec *result)
 {
+    const int64_t beyond = NAME(beyond)(b);
     for (int64_t r = 0; r < rows; r += LANES) {
         real *from[LANES], *to[LANES];
         const int64_t count = rows - r < LANES ? rows - r : LANES;
@@ -116,57 +167,50 @@ static void NAME(rows_last)(const Band *b, real *x, real *out, int64_t rows, vec
             from[v] = x + at * b->n, to[v] = out + at * b->count;
         }
         NAME(gather)(from, b->n, lanes, 1);
-        for (int64_t k = 0; k < b->taps; k++)
-            lanes[b->n + k] = lanes[k % b->n];
-        int64_t o = 0;
-        for (; !b->step && o + 8 <= b->count; o += 8) {
-            vec sum[8];
-            for (int i = 0; i < 8; i++)
-                sum[i] = (vec){0};
-            for (int64_t k = 0; k < b->taps; k++) {
-                const vec w = all(b->weights[k]);
-                for (int i = 0; i < 8; i++)
-                    sum[i] += w * lanes[b->start[o + i] + k];
-            }
-            for (int i = 0; i < 8; i++)
-                result[o + i] = sum[i];
-        }
-        for (; o + 4 <= b->count; o += 4) {
-            const vec *p0 = lanes + b->start[o], *p1 = lanes + b->start[o + 1];
-            const vec *p2 = lanes + b->start[o + 2], *p3 = lanes + b->start[o + 3];
-            const real *w = b->weights + o * b->step;
-            const int64_t step = b->step;
-            vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-            for (int64_t k = 0; k < b->taps; k++)
-                s0 += p0[k] * w[k], s1 += p1[k] * w[k + step], s2 += p2[k] * w[k + 2 * step],
-                    s3 += p3[k] * w[k + 3 * step];
-            result[o] = s0, result[o + 1] = s1, result[o + 2] = s2, result[o + 3] = s3;
-        }
-        for (; o < b->count; o++) {
-            const vec *p = lanes + b->start[o];
-            const real *w = b->weights + o * b->step;
-            vec s = {0};
-            for (int64_t k = 0; k < b->taps; k++)
-                s += p[k] * w[k];
-            result[o] = s;
-        }
+        NAME(sums)(b, beyond, lanes, 1, result);
         NAME(scatter)(to, count, b->count, result, 1);
     }
+}
+
+/* Numbers of the largest result of `across_others`. */
+static int64_t NAME(room)(int ndim, const Band *b, int64_t width)
+{
+    int64_t left = width, room = 0;
+    for (int k = 0; k < ndim - 1; k++)
+        left *= b[k].n;
+    for (int k = 0; k < ndim - 1; k++) {
+        left = left / b[k].n * b[k].count;
+        room = left > room ? left : room;
+    }
+    return room;
+}
+
+/* Sums along all axes but the last, which is `width` long: where the result is, x or one of two buffers. */
+static real *NAME(across_others)(int ndim, const Band *b, real *x, int64_t width, real *const *buffer)
+{
+    int64_t outer = 1, inner = width;
+    for (int k = 0; k < ndim - 1; k++)
+        inner *= b[k].n;
+    for (int k = 0; k < ndim - 1; k++) {
+        inner /= b[k].n;
+        for (int64_t o = 0; o < outer; o++)
+            NAME(across)(b + k, x + o * b[k].n * inner, buffer[k % 2] + o * b[k].count * inner, inner);
+        x = buffer[k % 2];
+        outer *= b[k].count;
+    }
+    return x;
 }
 
 /* Arrays first … stop−1 of `ndim` axes averaged along all of them. */
 static int NAME(lowpass)(int ndim, const Band *b, real *in, real *out, int64_t first, int64_t stop)
 {
-    int64_t total = 1, outputs = 1, room = 0, rows = 1;
+    int64_t total = 1, outputs = 1, rows = 1;
     for (int k = 0; k < ndim; k++)
         total *= b[k].n, outputs *= b[k].count;
-    int64_t left = total;
-    for (int k = 0; k < ndim - 1; k++) {
-        left = left / b[k].n * b[k].count;
-        room = left > room ? left : room;
+    for (int k = 0; k < ndim - 1; k++)
         rows *= b[k].count;
-    }
     const Band *last = b + ndim - 1;
+    const int64_t room = NAME(room)(ndim, b, last->n);
     const int64_t lanes = (last->n + last->taps + 2 + (ndim > 1 ? last->count : 0)) * (ndim > 1 ? LANES : 1) + LANES;
     const Mark before = mark();
     real *memory = take((2 * room + lanes + LANES) * sizeof(real));
@@ -182,14 +226,7 @@ static int NAME(lowpass)(int ndim, const Band *b, real *in, real *out, int64_t f
             NAME(line)(last, memory, out + a * outputs);
             continue;
         }
-        int64_t outer = 1, inner = total;
-        for (int k = 0; k < ndim - 1; k++) {
-            inner /= b[k].n;
-            for (int64_t o = 0; o < outer; o++)
-                NAME(across)(b + k, x + o * b[k].n * inner, buffer[k % 2] + o * b[k].count * inner, inner);
-            x = buffer[k % 2];
-            outer *= b[k].count;
-        }
+        x = NAME(across_others)(ndim, b, x, last->n, buffer);
         NAME(rows_last)(last, x, out + a * outputs, rows, (vec *)memory, (vec *)memory + last->n + last->taps);
     }
     give_back(before);

@@ -12,13 +12,25 @@ static inline int64_t NAME(opposite)(const Shape *s, int64_t row)
     return at;
 }
 
+/* From spectra z of pairs of rows, as one complex row each, to those of both, n/2 + 1 bins: (re, im) of one and of the
+ * other by bin. */
+static inline __attribute__((always_inline)) void NAME(halves)(const vec *z, int64_t n, vec *t)
+{
+    const vec h = all((real)0.5);
+    for (int64_t k = 0; k < n / 2 + 1; k++) {
+        const int64_t m = k ? n - k : 0;
+        const vec zr = z[2 * k], zi = z[2 * k + 1], wr = z[2 * m], wi = z[2 * m + 1];
+        t[4 * k] = (zr + wr) * h, t[4 * k + 1] = (zi - wi) * h;
+        t[4 * k + 2] = (zi + wi) * h, t[4 * k + 3] = (wr - zr) * h;
+    }
+}
+
 /* `some` real arrays to half spectra in a buffer, n/2 + 1 bins of the last axis: two rows are transformed as one
  * complex row, and only half of the columns. Rows of two arrays never meet: NaN of one, or the rounding of its large
  * numbers, would spoil the other. */
 static void NAME(half_spectra)(const Shape *s, real *in, int64_t some, Work *w)
 {
     const int64_t n = s->last, half = n / 2 + 1, each = (s->rows + 1) / 2, pairs = some * each;
-    const vec h = all((real)0.5);
     for (int64_t r = 0; r < pairs; r += LANES) {
         real *a[LANES], *b[LANES], *ar[LANES], *ai[LANES], *br[LANES], *bi[LANES];
         const int64_t count = pairs - r < LANES ? pairs - r : LANES;
@@ -33,12 +45,7 @@ static void NAME(half_spectra)(const Shape *s, real *in, int64_t some, Work *w)
         NAME(gather)(b, n, w->x + 1, 2);
         const vec *z = NAME(fft)(s->fft[s->ndim - 1], w->x, w->y);
         vec *t = z == w->x ? w->y : w->x;
-        for (int64_t k = 0; k < half; k++) {
-            const int64_t m = k ? n - k : 0;
-            const vec zr = z[2 * k], zi = z[2 * k + 1], wr = z[2 * m], wi = z[2 * m + 1];
-            t[4 * k] = (zr + wr) * h, t[4 * k + 1] = (zi - wi) * h;
-            t[4 * k + 2] = (zi + wi) * h, t[4 * k + 3] = (wr - zr) * h;
-        }
+        NAME(halves)(z, n, t);
         NAME(scatter)(br, count, half, t + 2, 4); /* before a: a row without a partner is its own */
         NAME(scatter)(bi, count, half, t + 3, 4);
         NAME(scatter)(ar, count, half, t, 4);

@@ -54,6 +54,7 @@ static void NAME(stage)(const Block *b, const Shape *s, const Work *w, real *con
 }
 
 static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *out, int64_t part, int64_t parts);
+static int NAME(branch)(const Tree *t, const Node *node, Work *w, int64_t some, int64_t path, real *out);
 
 /* All that follows from the spectrum of one array. */
 static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, real *const *planes, int64_t g, int64_t path,
@@ -81,19 +82,22 @@ static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, r
         }
         const Mark inner = mark();
         const int64_t most = NAME(together)(s, s->last, hi - lo);
-        real *u = take(most * b->total * sizeof(real) + 64);
-        enough = u != 0;
+        const Node *child = t->nodes + edge->node;
+        real *u = s->signal ? take(most * b->total * sizeof(real) + 64) : 0;
+        enough = u || !s->signal;
         for (int64_t p = lo; enough && p < hi; p += most) {
-            const int64_t count = hi - p < most ? hi - p : most;
+            const int64_t count = hi - p < most ? hi - p : most, at = path * b->count + p;
             const Mark transforms = mark(); /* their memory is the child's afterwards */
             Work w;
             enough = NAME(work)(s, s->last, most, &w);
             for (int64_t k = 0; enough && k < count; k++)
                 NAME(multiply)(b, p + k, xr, xi, w.re, w.im, w.wide, k);
-            if (enough)
+            if (enough && s->signal)
                 NAME(respond)(s, &w, count, MODULI, u, 0);
+            else
+                enough = enough && NAME(branch)(t, child, &w, count, at, out);
             give_back(transforms);
-            enough = enough && NAME(visit)(t, t->nodes + edge->node, u, count, path * b->count + p, out, 0, 1);
+            enough = enough && (!u || NAME(visit)(t, child, u, count, at, out, 0, 1));
         }
         give_back(inner);
     }
@@ -151,6 +155,48 @@ static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, i
     if (!enough || !node->blocks)
         return enough;
     return NAME(follow)(t, node, u, some, path, out, 0, part, parts);
+}
+
+/* Averages of arrays path … path+some−1 of a node, from those along the last axis. */
+static int NAME(averages)(const Tree *t, const Node *node, const Moduli *m, int64_t path, real *out)
+{
+    const int64_t count = node->bands[node->ndim - 1].count, blocks = t->outputs / count;
+    const int64_t room = NAME(room)(node->ndim, node->bands, m->inner);
+    const Mark before = mark();
+    real *memory = take(2 * room * sizeof(real));
+    if (memory) {
+        real *const buffer[2] = {memory, memory + room};
+        const real *x = NAME(across_others)(node->ndim, node->bands, m->v, m->inner, buffer);
+        for (int64_t g = 0; g < m->some; g++) {
+            real *to = out + node->rows[path + g] * t->outputs;
+            for (int64_t o = 0; node->rows[path + g] >= 0 && o < blocks; o++)
+                memcpy(to + o * count, x + o * m->inner + g * count, count * sizeof(real));
+        }
+    }
+    give_back(before);
+    return memory != 0;
+}
+
+/* From spectra of `some` responses side by side, arrays path … path+some−1 of a node, to all that follows. */
+static int NAME(branch)(const Tree *t, const Node *node, Work *w, int64_t some, int64_t path, real *out)
+{
+    const Shape *s = node->shape;
+    const Band *last = node->bands + node->ndim - 1;
+    const int deeper = node->blocks > 0;
+    const Mark before = mark();
+    Moduli m;
+    int enough = NAME(moduli_memory)(s, last, some, &m);
+    if (enough) {
+        NAME(columns)(s, w->re, w->im, some * s->last, w->wide, 1, w->x, w->y);
+        NAME(moduli_of_rows)(s, last, w, &m, deeper, 0, NAME(moduli_units)(s, some, deeper));
+        enough = NAME(averages)(t, node, &m, path, out);
+        if (deeper)
+            NAME(columns)(s, w->re, w->im, some * (s->last / 2 + 1), w->wide, 0, w->x, w->y);
+    }
+    give_back(before);
+    for (int64_t g = 0; enough && deeper && g < some; g++)
+        enough = NAME(descend)(t, node, w, 0, g, path + g, out, 0, 1);
+    return enough;
 }
 
 /* Signals first … stop−1; of the wavelets that filter the signals themselves the share `part` of `parts`. */

@@ -6,6 +6,7 @@
 #include "bandpass.h"
 #include "spectrum.h"
 #include "lowpass.h"
+#include "moduli.h"
 #include "solid.h"
 #include "passes.h"
 #include "edges.h"
@@ -380,6 +381,7 @@ EXPORT int32_t EXPORTED(mix_channels)(Stack *memory, const int64_t *sizes, const
 #undef Program
 #undef Shape
 #undef Group
+#undef Moduli
 #undef Block
 #undef Solid
 #undef Passes
