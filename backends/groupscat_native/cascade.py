@@ -108,10 +108,11 @@ class Cascade:
             return False
         t, a, b, held = self.pointer, x.address, out.address, (self, x, out)
         cost = self.cost * batch
-        if batch >= 2 * workers:
-            return kernels.run(lambda s, lo, hi: call(s, t, a, b, lo, hi, 0, 1), batch, cost, workers, held)
-        parts = kernels.parts(cost, workers)  # each thread takes some of the first wavelets
-        return kernels.run(lambda s, lo, _: call(s, t, a, b, 0, batch, lo, parts), parts, cost, parts, held)
+        parts = kernels.parts(cost, workers)
+        if batch >= 2 * workers or parts == 1:
+            return kernels.run(lambda s, lo, hi: call(s, t, a, b, lo, hi), batch, cost, workers, held)
+        shared = self._library["tree_shared", dtype]
+        return kernels.together(lambda s, team, leads: shared(s, t, team, a, b, batch, leads), parts, held)
 
     def gradient(self, x: NDArray[Any], gradient: NDArray[Any], out: NDArray[Any], workers: int) -> bool:
         """The gradient by x, to ``out``, from that by the coefficients; all contiguous, or False."""

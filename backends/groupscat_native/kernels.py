@@ -60,6 +60,14 @@ def run(
     return True
 
 
+def together(call: Callable[[int, int, bool], int], count: int, held: Sequence[Any]) -> bool:
+    """``call(stack, team, leads)`` in ``count`` threads, which share the steps of one work."""
+    places = Pointers()
+    team = places.data(np.zeros(library().team_bytes, np.uint8))
+    library().team_start(team)
+    return run(lambda s, k, _: call(s, team, k == 0), count, count * ENOUGH, count, (places, *held))
+
+
 #: Stacks of memory that no call uses, and the bytes that each may keep.
 _stacks: deque[int] = deque()
 KEPT = 1 << 27

@@ -58,7 +58,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "tree_free": (None, [_P]),
     "tree_node": (None, [_P, _N, _P, _N, _N, _P, *_BANDS]),
     "tree_edge": (c_int32, [_P, _N, _N, _P, c_int32, _P, _P, _P, _P, _N, _N]),
-    "tree": (c_int32, [_P] * 4 + [_N] * 4),
+    "tree": (c_int32, [_P] * 4 + [_N] * 2),
+    "tree_shared": (c_int32, [_P] * 5 + [_N, c_int32]),
     "tree_vjp": (c_int32, [_P] * 5 + [_N] * 4),
 }
 

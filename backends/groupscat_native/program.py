@@ -307,9 +307,5 @@ class Program:
     def together(self, given: Sequence[Memory], parts: int) -> None:
         """One signal after the other, its steps shared among threads."""
         call, batch = self._library["program_shared", self._dtype], given[0].shape[0]
-        held = Pointers()
         p, arrays = self.pointer, addresses([x.address for x in given])
-        team = held.data(np.zeros(self._library.team_bytes, np.uint8))
-        self._library.team_start(team)
-        cost, kept = parts * kernels.ENOUGH, (self, held, given)
-        kernels.run(lambda s, lo, _: call(s, p, team, arrays, batch, lo == 0), parts, cost, parts, kept)
+        kernels.together(lambda s, team, leads: call(s, p, team, arrays, batch, leads), parts, (self, given))

@@ -8,7 +8,9 @@ typedef struct {
     int64_t full[3], size[3], fold[3]; /* samples of the spectrum, of the result, aliases, by axis */
     const int32_t *bins;            /* the bin at each position of the window, axis after axis */
     const int32_t *live;            /* by filter and alias: first row that matters and the one behind; NULL: all do */
-    const int32_t *aliases;         /* by row and alias: where it begins in the window (`alias`); see `aliases` */
+    const int32_t *aliases;         /* by row and alias: where it begins in the window (`alias`); see `tables` */
+    const int32_t *runs;            /* by position on the last axis: how many bins follow each other from there */
+    int natural;                    /* whether the window is the spectrum as it is */
     const real *filters;            /* filter p, alias k at (k·stride + p)·total */
     int64_t count, stride, total;      /* filters; filters from alias to alias; samples of the result */
     int64_t window, blocks;            /* positions of the window, aliases in all */
@@ -61,13 +63,8 @@ static void NAME(window)(const Block *b, real *spectrum, real *re, real *im, int
         memset(spectrum, 0, 2 * full * sizeof(real));
     for (int64_t m = 0; m < outer; m++, re += width, im += width) {
         real *row = spectrum + 2 * NAME(window_row)(b, m, outer, bin) * b->full[d];
-        for (int64_t c = 0; c < width;) {
-            int64_t run = 1;
-            while (c + run < width && bins[c + run] == bins[c] + run)
-                run++;
-            NAME(planes)(row + 2 * bins[c], re + c, im + c, run, out);
-            c += run;
-        }
+        for (int64_t c = 0; c < width; c += b->runs[c])
+            NAME(planes)(row + 2 * bins[c], re + c, im + c, b->runs[c], out);
     }
 }
 
@@ -91,63 +88,103 @@ static inline int64_t NAME(alias)(const Block *b, int64_t k, int64_t m)
     return at;
 }
 
-/* The table of a block, rows·blocks numbers: to divide for each of them at every use would cost more than the use. */
-static void NAME(aliases)(const Block *b, int32_t *table)
+/* Bytes of the tables of a block. */
+static size_t NAME(table_bytes)(const Block *b)
 {
-    for (int64_t m = 0; m < b->shape->rows; m++)
-        for (int64_t k = 0; k < b->blocks; k++)
-            table[m * b->blocks + k] = (int32_t)NAME(alias)(b, k, m);
+    const int d = b->ndim - 1;
+    return (b->shape->rows * b->blocks + b->fold[d] * b->size[d]) * sizeof(int32_t);
 }
 
-/* A block with its table, which lies on the stack; 0 where memory ran out. */
-static int NAME(with_aliases)(const Block *b, Block *out)
+/* Gives a block its tables: to divide for each alias at every use would cost more than the use. */
+static void NAME(tables)(Block *b, int32_t *table)
 {
-    if (b->aliases) {
-        *out = *b;
-        return 1;
-    }
-    int32_t *table = take(b->shape->rows * b->blocks * sizeof *table);
+    const int d = b->ndim - 1;
+    const int64_t width = b->fold[d] * b->size[d];
+    const int32_t *bins = b->bins;
+    for (int k = 0; k < d; k++)
+        bins += b->fold[k] * b->size[k];
+    b->aliases = table;
+    for (int64_t m = 0; m < b->shape->rows; m++)
+        for (int64_t k = 0; k < b->blocks; k++)
+            *table++ = (int32_t)NAME(alias)(b, k, m);
+    b->runs = table;
+    for (int64_t c = width - 1; c >= 0; c--)
+        table[c] = c + 1 < width && bins[c + 1] == bins[c] + 1 ? table[c + 1] + 1 : 1;
+    b->natural = 1;
+    bins = b->bins;
+    for (int k = 0; k < b->ndim; k++)
+        for (int64_t i = 0; i < b->fold[k] * b->size[k]; i++)
+            b->natural = b->natural && b->fold[k] * b->size[k] == b->full[k] && *bins++ == i;
+}
+
+/* A block with its tables, which lie on the stack; 0 where memory ran out. */
+static int NAME(with_tables)(const Block *b, Block *out)
+{
     *out = *b;
-    out->aliases = table;
+    if (b->aliases)
+        return 1;
+    int32_t *table = take(NAME(table_bytes)(b));
     if (table)
-        NAME(aliases)(b, table);
+        NAME(tables)(out, table);
     return table != 0;
 }
 
-/* Array `g` of the buffer ← the product of a spectrum with filter p, aliases added up. */
-static void NAME(multiply)(const Block *b, int64_t p, const real *xr, const real *xi, real *re, real *im, int64_t wide, int64_t g)
+/* Some aliases of a row of a product: where they begin in the window, and in the filters. */
+typedef struct {
+    int64_t some, first[ALIASES], w[ALIASES];
+} NAME(Aliases);
+#define Aliases NAME(Aliases)
+
+/* A row of a result ← the sum of aliases of a spectrum times a filter. */
+static inline void NAME(product_row)(const Aliases *a, const real *psi, const real *xr, const real *xi, real *yr, real *yi, int64_t last)
 {
-    const int64_t last = b->shape->last, rows = b->shape->rows, step = b->stride * b->total;
-    const int32_t *live = b->live ? b->live + 2 * p * b->blocks : 0;
-    const real *psi = b->filters + p * b->total;
-    int64_t first[ALIASES], w[ALIASES]; /* of the aliases that matter: where in the window, where in the filters */
-    for (int64_t m = 0; m < rows; m++, psi += last) {
-        real *yr = re + m * wide + g * last, *yi = im + m * wide + g * last;
-        int64_t some = 0;
+    const int64_t some = a->some, *first = a->first, *w = a->w;
+    if (!some) {
+        memset(yr, 0, last * sizeof(real)), memset(yi, 0, last * sizeof(real));
+        return;
+    }
+    for (int64_t c = 0; c < last; c += LANES) {
+        const int64_t i = c + LANES <= last ? c : last - LANES;
+        if (i < 0) {
+            for (c = 0; c < last; c++) {
+                yr[c] = yi[c] = 0;
+                for (int64_t k = 0; k < some; k++)
+                    yr[c] += xr[first[k] + c] * psi[w[k] + c], yi[c] += xi[first[k] + c] * psi[w[k] + c];
+            }
+            return;
+        }
+        vec f = load(psi + w[0] + i), tr = load(xr + first[0] + i) * f, ti = load(xi + first[0] + i) * f;
+        for (int64_t k = 1; k < some; k++) {
+            f = load(psi + w[k] + i);
+            tr += load(xr + first[k] + i) * f, ti += load(xi + first[k] + i) * f;
+        }
+        store(yr + i, tr), store(yi + i, ti);
+    }
+}
+
+/* Whether alias k of row m of the product with filter p is not nothing. */
+static inline int NAME(lives)(const Block *b, int64_t p, int64_t k, int64_t m)
+{
+    const int32_t *live = b->live + 2 * (p * b->blocks + k);
+    return !b->live || (live[0] <= m && m < live[1]);
+}
+
+/* Array `g` of the buffer ← the product of a spectrum with filter p, aliases added up; rows of the window are as many
+ * numbers `longer` than they need. */
+static void NAME(multiply)(const Block *b, int64_t p, const real *xr, const real *xi, int64_t longer, real *re, real *im,
+                           int64_t wide, int64_t g)
+{
+    const int64_t last = b->shape->last, step = b->stride * b->total, width = b->fold[b->ndim - 1] * last;
+    Aliases a;
+    for (int64_t m = 0; m < b->shape->rows; m++) {
+        a.some = 0;
         for (int64_t k = 0; k < b->blocks; k++)
-            if (!live || (live[2 * k] <= m && m < live[2 * k + 1]))
-                first[some] = b->aliases[m * b->blocks + k], w[some++] = k * step;
-        if (!some) {
-            memset(yr, 0, last * sizeof(real)), memset(yi, 0, last * sizeof(real));
-            continue;
-        }
-        for (int64_t c = 0; c < last; c += LANES) {
-            const int64_t i = c + LANES <= last ? c : last - LANES;
-            if (i < 0) {
-                for (c = 0; c < last; c++) {
-                    yr[c] = yi[c] = 0;
-                    for (int64_t k = 0; k < some; k++)
-                        yr[c] += xr[first[k] + c] * psi[w[k] + c], yi[c] += xi[first[k] + c] * psi[w[k] + c];
-                }
-                break;
+            if (NAME(lives)(b, p, k, m)) {
+                const int64_t at = b->aliases[m * b->blocks + k];
+                a.first[a.some] = longer ? at + at / width * longer : at, a.w[a.some++] = k * step;
             }
-            vec f = load(psi + w[0] + i), tr = load(xr + first[0] + i) * f, ti = load(xi + first[0] + i) * f;
-            for (int64_t k = 1; k < some; k++) {
-                f = load(psi + w[k] + i);
-                tr += load(xr + first[k] + i) * f, ti += load(xi + first[k] + i) * f;
-            }
-            store(yr + i, tr), store(yi + i, ti);
-        }
+        const int64_t at = m * wide + g * last;
+        NAME(product_row)(&a, b->filters + p * b->total + m * last, xr, xi, re + at, im + at, last);
     }
 }
 
@@ -157,11 +194,10 @@ static void NAME(spread)(const Block *b, int64_t p, real *xr, real *xi, const re
     const int64_t last = b->shape->last, rows = b->shape->rows;
     const real *psi = b->filters + p * b->total;
     const int64_t step = b->stride * b->total;
-    const int32_t *live = b->live ? b->live + 2 * p * b->blocks : 0;
     for (int64_t m = 0; m < rows; m++, psi += last) {
         const real *yr = re + m * wide + g * last, *yi = im + m * wide + g * last;
         for (int64_t k = 0; k < b->blocks; k++) {
-            if (live && (m < live[2 * k] || live[2 * k + 1] <= m))
+            if (!NAME(lives)(b, p, k, m))
                 continue;
             const int64_t at = b->aliases[m * b->blocks + k];
             const real *w = psi + k * step;
@@ -226,7 +262,7 @@ static int NAME(bandpass)(const Block *given, real *spectra, real *out, int resu
     Block with, *b = &with;
     const Shape *s = given->shape;
     Work w;
-    real *xr = NAME(with_aliases)(given, b) && NAME(work)(s, s->last, stop - first, &w) ? take(2 * (b->window + LANES) * sizeof(real)) : 0;
+    real *xr = NAME(with_tables)(given, b) && NAME(work)(s, s->last, stop - first, &w) ? take(2 * (b->window + LANES) * sizeof(real)) : 0;
     if (xr) {
         real *xi = xr + b->window + LANES;
         int64_t at = -1;
@@ -236,7 +272,7 @@ static int NAME(bandpass)(const Block *given, real *spectra, real *out, int resu
                 const int64_t row = (pair + g) / b->count;
                 if (row != at)
                     NAME(window)(b, spectra + row * NAME(numbers)(b), xr, xi, INSIDE), at = row;
-                NAME(multiply)(b, (pair + g) % b->count, xr, xi, w.re, w.im, w.wide, g);
+                NAME(multiply)(b, (pair + g) % b->count, xr, xi, 0, w.re, w.im, w.wide, g);
             }
             if (result == RESPONSES)
                 NAME(respond)(s, &w, some, RESPONSES, out + (b->apart ? 1 : 2) * pair * b->total, b->apart);
@@ -269,7 +305,7 @@ static int NAME(bandpass_vjp)(const Block *given, real *spectra, real *grad, rea
     const Shape *s = given->shape;
     Work w;
     const int64_t plane = given->window + LANES;
-    real *xr = NAME(with_aliases)(given, b) && NAME(work)(s, s->last, b->count, &w) ? take(4 * plane * sizeof(real)) : 0;
+    real *xr = NAME(with_tables)(given, b) && NAME(work)(s, s->last, b->count, &w) ? take(4 * plane * sizeof(real)) : 0;
     vec *h = xr ? take((s->last + 1) * sizeof(vec)) : 0;
     for (int64_t row = first; h && row < stop; row++) {
         real *xi = xr + plane, *gr = xi + plane, *gi = gr + plane;
@@ -281,7 +317,7 @@ static int NAME(bandpass_vjp)(const Block *given, real *spectra, real *grad, rea
             real *from = grad + (result == RESPONSES && !b->apart ? 2 : 1) * (row * b->count + p) * b->total;
             if (result == MODULI) {
                 for (int64_t g = 0; g < some; g++)
-                    NAME(multiply)(b, p + g, xr, xi, w.re, w.im, w.wide, g);
+                    NAME(multiply)(b, p + g, xr, xi, 0, w.re, w.im, w.wide, g);
                 NAME(columns)(s, w.re, w.im, some * s->last, w.wide, 1, w.x, w.y);
             }
             for (int64_t r = 0; r < some * s->rows; r += LANES) {

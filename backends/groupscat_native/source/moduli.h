@@ -9,21 +9,26 @@ typedef struct {
 } NAME(Moduli);
 #define Moduli NAME(Moduli)
 
-/* 0 where memory ran out. */
-static int NAME(moduli_memory)(const Shape *s, const Band *last, int64_t some, Moduli *m)
+/* The memory for lanes; 0 where there is none. */
+static int NAME(moduli_lanes)(const Shape *s, const Band *last, int64_t some, Moduli *m)
 {
     m->some = some, m->beyond = NAME(beyond)(last);
     m->inner = some * last->count < LANES ? LANES : some * last->count; /* `across` is slow on less */
-    const int64_t numbers = s->rows * m->inner;
     m->h = take(2 * (s->last + m->beyond) * sizeof(vec));
     m->sums = m->h ? take(last->count * sizeof(vec)) : 0;
-    m->v = m->sums ? take(numbers * sizeof(real)) : 0;
-    if (m->v && m->inner > some * last->count)
-        memset(m->v, 0, numbers * sizeof(real));
+    return m->sums != 0;
+}
+
+/* And the one for averages. */
+static int NAME(moduli_plane)(const Shape *s, Moduli *m)
+{
+    m->v = take(s->rows * m->inner * sizeof(real));
+    if (m->v && m->inner == LANES) /* numbers that are not used are not strange ones either */
+        memset(m->v, 0, s->rows * m->inner * sizeof(real));
     return m->v != 0;
 }
 
-/* What `moduli` counts: pairs of rows where half spectra are made, or rows. */
+/* What `moduli_of_rows` counts: pairs of rows where half spectra are made, or rows. */
 static int64_t NAME(moduli_units)(const Shape *s, int64_t some, int deeper)
 {
     return some * (deeper ? (s->rows + 1) / 2 : s->rows);

@@ -37,12 +37,17 @@ static int64_t NAME(extent)(const Padding *t, int padded)
     return n;
 }
 
-static void NAME(pad)(const Padding *t, const real *x, real *y)
+/* Rows of a result. */
+static int64_t NAME(padded_rows)(const Padding *t) { return NAME(extent)(t, 1) / (t->padded[t->ndim - 1] * t->per); }
+
+/* Rows first … stop−1 of y. */
+static void NAME(pad)(const Padding *t, const real *x, real *y, int64_t first, int64_t stop)
 {
     const int d = (int)t->ndim - 1;
-    const int64_t per = t->per, width = t->padded[d] * per, outer = NAME(extent)(t, 1) / width;
+    const int64_t per = t->per, width = t->padded[d] * per, outer = NAME(padded_rows)(t);
     const int32_t *index = t->index[d];
-    for (int64_t m = 0; m < outer; m++, y += width) {
+    y += first * width;
+    for (int64_t m = first; m < stop; m++, y += width) {
         const int64_t at = NAME(padded_row)(t, m, outer);
         const real *from = x + at * t->size[d] * per;
         if (at < 0)
@@ -59,7 +64,7 @@ static void NAME(pad)(const Padding *t, const real *x, real *y)
 static void NAME(pad_vjp)(const Padding *t, const real *y, real *x)
 {
     const int d = (int)t->ndim - 1;
-    const int64_t per = t->per, width = t->padded[d] * per, outer = NAME(extent)(t, 1) / width;
+    const int64_t per = t->per, width = t->padded[d] * per, outer = NAME(padded_rows)(t);
     const int32_t *index = t->index[d];
     memset(x, 0, NAME(extent)(t, 0) * sizeof(real));
     for (int64_t m = 0; m < outer; m++, y += width) {

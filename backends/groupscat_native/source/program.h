@@ -86,7 +86,8 @@ static int NAME(perform)(const Step *s, real *const *arrays, int64_t first, int6
     switch (s->kind) {
     case PAD:
         for (int64_t u = first; u < stop; u++)
-            NAME(pad)(&s->padding, p[0] + u * NAME(extent)(&s->padding, 0), p[1] + u * NAME(extent)(&s->padding, 1));
+            NAME(pad)(&s->padding, p[0] + u * NAME(extent)(&s->padding, 0), p[1] + u * NAME(extent)(&s->padding, 1), 0,
+                      NAME(padded_rows)(&s->padding));
         return 1;
     case PAD_VJP:
         for (int64_t u = first; u < stop; u++)
@@ -181,44 +182,42 @@ static int NAME(program)(const Program *p, real *const *given, int64_t first, in
     return enough;
 }
 
-/* Signals 0 … signals−1 in several threads, each with this call, of which one leads: it brings the memory. The others
- * may come late or never; nobody waits for a thread that has not begun. */
+/* The same by a team: signals one after the other. */
+typedef struct {
+    const Program *program;
+    real *const *given;
+    real **arrays; /* of this thread */
+    int64_t signal;
+} NAME(Together);
+#define Together NAME(Together)
+
+static int64_t NAME(program_units)(void *of, int64_t at, int64_t *grain)
+{
+    const Program *p = ((Together *)of)->program;
+    const Step *s = p->steps + at % p->count;
+    *grain = s->grain;
+    return s->units;
+}
+
+static int NAME(program_units_done)(void *of, void *memory, int64_t at, int64_t first, int64_t stop)
+{
+    Together *o = of;
+    const Program *p = o->program;
+    if (at / p->count != o->signal) {
+        o->signal = at / p->count;
+        NAME(of_signal)(p, memory, o->given, o->signal, o->arrays);
+    }
+    return NAME(perform)(p->steps + at % p->count, o->arrays, first, stop);
+}
+
+/* Signals 0 … signals−1, by all threads that make this call. */
 static int NAME(program_shared)(const Program *p, Team *team, real *const *given, int64_t signals, int leads)
 {
     const Mark before = mark();
-    const int64_t last = signals * p->count;
-    real **arrays = take((p->arrays + 1) * sizeof *arrays);
-    if (!arrays && !leads) /* the others do the work */
-        return 1;
-    if (leads) {
-        real *memory = arrays ? take((p->memory + 1) * sizeof(real)) : 0;
-        team->memory = memory;
-        atomic_store(&team->failed, memory == 0);
-        atomic_store(&team->at, memory ? 0 : last << 32);
-    }
-    for (int64_t signal = -1, idle = 0;;) {
-        int64_t at = atomic_load(&team->at);
-        const int64_t k = at >> 32, first = at & 0xffffffff;
-        if (at >= 0 && k >= last)
-            break;
-        const Step *s = p->steps + (at < 0 ? 0 : k % p->count);
-        const int64_t stop = s->units - first < s->grain ? s->units : first + s->grain;
-        if (at < 0 || first >= s->units || !atomic_compare_exchange_strong(&team->at, &at, k << 32 | stop)) {
-            rest(&idle);
-            continue;
-        }
-        idle = 0;
-        if (k / p->count != signal) {
-            signal = k / p->count;
-            NAME(of_signal)(p, team->memory, given, signal, arrays);
-        }
-        if (!atomic_load(&team->failed) && !NAME(perform)(s, arrays, first, stop))
-            atomic_store(&team->failed, 1);
-        if (atomic_fetch_add(&team->done, stop - first) + stop - first == s->units) {
-            atomic_store(&team->done, 0);
-            atomic_store(&team->at, (k + 1) << 32);
-        }
-    }
+    Together of = {p, given, take((p->arrays + 1) * sizeof(real *)), -1};
+    const Job job = {signals * p->count, &of, NAME(program_units), NAME(program_units_done)};
+    void *memory = leads && of.arrays ? take((p->memory + 1) * sizeof(real)) : 0;
+    const int done = work_together(team, &job, memory, leads, of.arrays != 0);
     give_back(before);
-    return !atomic_load(&team->failed);
+    return done;
 }

@@ -25,15 +25,15 @@ static inline __attribute__((always_inline)) void NAME(halves)(const vec *z, int
     }
 }
 
-/* `some` real arrays to half spectra in a buffer, n/2 + 1 bins of the last axis: two rows are transformed as one
- * complex row, and only half of the columns. Rows of two arrays never meet: NaN of one, or the rounding of its large
- * numbers, would spoil the other. */
-static void NAME(half_spectra)(const Shape *s, real *in, int64_t some, Work *w)
+/* Rows of real arrays to half spectra in a buffer, n/2 + 1 bins of the last axis: pairs first … stop−1 of them, each
+ * transformed as one complex row. Rows of two arrays never meet: NaN of one, or the rounding of its large numbers, would
+ * spoil the other. */
+static void NAME(half_rows)(const Shape *s, real *in, Work *w, int64_t first, int64_t stop)
 {
-    const int64_t n = s->last, half = n / 2 + 1, each = (s->rows + 1) / 2, pairs = some * each;
-    for (int64_t r = 0; r < pairs; r += LANES) {
+    const int64_t n = s->last, half = n / 2 + 1, each = (s->rows + 1) / 2;
+    for (int64_t r = first; r < stop; r += LANES) {
         real *a[LANES], *b[LANES], *ar[LANES], *ai[LANES], *br[LANES], *bi[LANES];
-        const int64_t count = pairs - r < LANES ? pairs - r : LANES;
+        const int64_t count = stop - r < LANES ? stop - r : LANES;
         for (int v = 0; v < LANES; v++) {
             const int64_t pair = v < count ? r + v : r, array = pair / each;
             const int64_t i = pair % each * 2, j = i + 1 < s->rows ? i + 1 : i;
@@ -51,7 +51,13 @@ static void NAME(half_spectra)(const Shape *s, real *in, int64_t some, Work *w)
         NAME(scatter)(ar, count, half, t, 4);
         NAME(scatter)(ai, count, half, t + 1, 4);
     }
-    NAME(columns)(s, w->re, w->im, some * half, w->wide, 0, w->x, w->y);
+}
+
+/* `some` real arrays to half spectra in a buffer: only half of the columns are transformed. */
+static void NAME(half_spectra)(const Shape *s, real *in, int64_t some, Work *w)
+{
+    NAME(half_rows)(s, in, w, 0, some * ((s->rows + 1) / 2));
+    NAME(columns)(s, w->re, w->im, some * (s->last / 2 + 1), w->wide, 0, w->x, w->y);
 }
 
 /* Bins first … first+count−1 of row m of array g, from half spectra. */
@@ -73,6 +79,16 @@ static void NAME(from_half)(const Shape *s, const Work *w, int64_t g, int64_t m,
     }
     for (; k < first + count; k++)
         re[k - first] = pr[n - k], im[k - first] = -pi[n - k];
+}
+
+/* Rows first … stop−1 of a whole spectrum, whose other half is written behind the one of a buffer, in its place. */
+static void NAME(other_half)(const Shape *s, const Work *w, int64_t first, int64_t stop)
+{
+    const int64_t half = s->last / 2 + 1;
+    for (int64_t m = first; m < stop; m++) {
+        const int64_t at = m * w->wide + half;
+        NAME(from_half)(s, w, 0, m, half, s->last - half, w->re + at, w->im + at);
+    }
 }
 
 /* Real arrays first … stop−1; of each row the first `wide` bins. */

@@ -39,3 +39,44 @@ static void rest(int64_t *idle)
     if (++*idle > 256)
         give_way();
 }
+
+/* What a team does, step by step: every step has at least one unit, of which threads take `grain` at a time. */
+typedef struct {
+    int64_t steps;
+    void *of; /* what the functions are told, by each thread */
+    int64_t (*units)(void *of, int64_t step, int64_t *grain);
+    int (*perform)(void *of, void *memory, int64_t step, int64_t first, int64_t stop);
+} Job;
+
+/* The share of one thread. The one that leads brings the memory of all, or NULL where there is none; one of the others
+ * that is not `able` leaves the work to them. They may come late or never: nobody waits for a thread that has not begun.
+ * 0 where memory ran out. */
+static int work_together(Team *team, const Job *job, void *memory, int leads, int able)
+{
+    if (leads) {
+        team->memory = memory;
+        atomic_store(&team->failed, memory == 0);
+        atomic_store(&team->at, memory ? 0 : job->steps << 32);
+    } else if (!able)
+        return 1;
+    for (int64_t idle = 0;;) {
+        int64_t at = atomic_load(&team->at), grain = 1;
+        const int64_t step = at >> 32, first = at & 0xffffffff;
+        if (at >= 0 && step >= job->steps)
+            break;
+        const int64_t units = at < 0 ? 0 : job->units(job->of, step, &grain);
+        const int64_t stop = units - first < grain ? units : first + grain;
+        if (first >= units || !atomic_compare_exchange_strong(&team->at, &at, step << 32 | stop)) {
+            rest(&idle);
+            continue;
+        }
+        idle = 0;
+        if (!atomic_load(&team->failed) && !job->perform(job->of, team->memory, step, first, stop))
+            atomic_store(&team->failed, 1);
+        if (atomic_fetch_add(&team->done, stop - first) + stop - first == units) {
+            atomic_store(&team->done, 0);
+            atomic_store(&team->at, (step + 1) << 32);
+        }
+    }
+    return !atomic_load(&team->failed);
+}

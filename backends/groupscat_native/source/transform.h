@@ -19,9 +19,9 @@ typedef struct {
 
 static inline int64_t NAME(wide)(int64_t width)
 {
-    /* An odd number of cache lines: rows a power of two apart would fall on the same ones. */
-    const int64_t line = 64 / sizeof(real);
-    return ((width + LANES + line - 1) / line | 1) * line;
+    /* Whole vectors, and no multiple of four of them: rows a power of two apart would fall on the same cache lines. */
+    const int64_t vectors = (width + LANES - 1) / LANES;
+    return (vectors + (vectors % 4 == 0)) * LANES;
 }
 
 static void NAME(shape_free)(Shape *s)
@@ -105,11 +105,9 @@ static int64_t NAME(together)(const Shape *s, int64_t width, int64_t arrays)
     return some < 1 ? 1 : some > arrays ? arrays : some;
 }
 
-/* Arrays whose rows are `width` long, at most `arrays` of them; 0 where memory ran out. */
-static int NAME(work)(const Shape *s, int64_t width, int64_t arrays, Work *w)
+/* The memory for lanes of a row; 0 where there is none. */
+static int NAME(work_lanes)(const Shape *s, Work *w)
 {
-    w->most = NAME(together)(s, width, arrays);
-    w->wide = NAME(wide)(w->most * width);
     int64_t lanes = 2 * s->last + 8; /* half spectra need some more */
     for (int k = 0; k < s->ndim - 1; k++) {
         const int64_t n = 2 * s->size[k] * NAME(at_once)(s->size[k]);
@@ -117,9 +115,22 @@ static int NAME(work)(const Shape *s, int64_t width, int64_t arrays, Work *w)
     }
     w->x = take(lanes * sizeof(vec));
     w->y = w->x ? take(lanes * sizeof(vec)) : 0;
-    w->re = w->y ? take(s->rows * w->wide * sizeof(real)) : 0;
+    return w->y != 0;
+}
+
+/* And the one for planes of `most` arrays whose rows are `width` long. */
+static int NAME(work_planes)(const Shape *s, int64_t width, int64_t most, Work *w)
+{
+    w->most = most, w->wide = NAME(wide)(most * width);
+    w->re = take(s->rows * w->wide * sizeof(real));
     w->im = w->re ? take(s->rows * w->wide * sizeof(real)) : 0;
     return w->im != 0;
+}
+
+/* Arrays whose rows are `width` long, at most `arrays` of them; 0 where memory ran out. */
+static int NAME(work)(const Shape *s, int64_t width, int64_t arrays, Work *w)
+{
+    return NAME(work_lanes)(s, w) && NAME(work_planes)(s, width, NAME(together)(s, width, arrays), w);
 }
 
 /* ------------------------------------------------------------------------------------------- columns */

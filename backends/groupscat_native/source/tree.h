@@ -28,88 +28,147 @@ typedef struct {
 } NAME(Tree);
 #define Tree NAME(Tree)
 
-/* The window of a block, from half spectra of arrays or from planes of a signal. */
-static void NAME(stage)(const Block *b, const Shape *s, const Work *w, real *const *planes, int64_t g, real *re, real *im)
+/* The spectrum of an array: one of the half spectra of a buffer, or, in natural order, whole rows `wide` apart. */
+typedef struct {
+    const Shape *shape;
+    const Work *half;
+    int64_t g; /* which one */
+    const real *re, *im;
+    int64_t wide;
+} NAME(Spectrum);
+#define Spectrum NAME(Spectrum)
+
+/* A row of the window of a block. */
+static inline void NAME(stage_row)(const Block *b, const Spectrum *x, int64_t m, real *re, real *im)
 {
     const int d = b->ndim - 1;
-    const int64_t width = b->fold[d] * b->size[d], outer = b->window / width;
+    const int64_t width = b->fold[d] * b->size[d];
     const int32_t *bins = b->bins;
-    int64_t bin[3];
     for (int k = 0; k < d; k++)
         bins += b->fold[k] * b->size[k];
-    for (int64_t m = 0; m < outer; m++, re += width, im += width) {
-        const int64_t row = NAME(window_row)(b, m, outer, bin);
-        for (int64_t c = 0; c < width;) {
-            int64_t run = 1;
-            while (c + run < width && bins[c + run] == bins[c] + run)
-                run++;
-            if (s->signal) {
-                memcpy(re + c, planes[0] + bins[c], run * sizeof(real));
-                memcpy(im + c, planes[1] + bins[c], run * sizeof(real));
-            } else
-                NAME(from_half)(s, w, g, row, bins[c], run, re + c, im + c);
-            c += run;
-        }
-    }
+    int64_t bin[3];
+    const int64_t row = NAME(window_row)(b, m, b->window / width, bin);
+    for (int64_t c = 0; c < width; c += b->runs[c])
+        if (x->re) {
+            memcpy(re + c, x->re + row * x->wide + bins[c], b->runs[c] * sizeof(real));
+            memcpy(im + c, x->im + row * x->wide + bins[c], b->runs[c] * sizeof(real));
+        } else
+            NAME(from_half)(x->shape, x->half, x->g, row, bins[c], b->runs[c], re + c, im + c);
 }
 
-static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *out, int64_t part, int64_t parts);
+static void NAME(stage)(const Block *b, const Spectrum *x, real *re, real *im)
+{
+    const int64_t width = b->fold[b->ndim - 1] * b->size[b->ndim - 1];
+    for (int64_t m = 0; m < b->window / width; m++)
+        NAME(stage_row)(b, x, m, re + m * width, im + m * width);
+}
+
+/* The window of a block, whose rows are some numbers `longer` than it. */
+typedef struct {
+    const real *re, *im;
+    int64_t longer;
+} NAME(Window);
+#define Window NAME(Window)
+
+/* Of a whole spectrum that it is all of, the window is the spectrum itself; else a copy. 0 where memory ran out. */
+static int NAME(window_of)(const Block *b, const Spectrum *x, Window *w)
+{
+    if (x->re && b->natural) {
+        *w = (Window){x->re, x->im, x->wide - b->full[b->ndim - 1]};
+        return 1;
+    }
+    real *re = take(2 * (b->window + LANES) * sizeof(real));
+    *w = (Window){re, re + b->window + LANES, 0};
+    if (re)
+        NAME(stage)(b, x, re, re + b->window + LANES);
+    return re != 0;
+}
+
+/* Rows first … stop−1 of the product with filter p to a buffer, without a window: only what of it goes to one row is
+ * copied. 0 where memory ran out. */
+static int NAME(multiply_rows)(const Block *b, const Spectrum *x, int64_t p, Work *w, int64_t first, int64_t stop)
+{
+    const int64_t last = b->shape->last, fold = b->fold[b->ndim - 1], width = fold * last, plane = width + LANES;
+    const Mark before = mark();
+    real *rows = take(b->blocks / fold * 2 * plane * sizeof(real));
+    Aliases a;
+    for (int64_t m = first; rows && m < stop; m++) {
+        a.some = 0;
+        for (int64_t k = 0; k < b->blocks; k += fold) {
+            real *row = rows + k / fold * 2 * plane;
+            int staged = 0;
+            for (int64_t i = 0; i < fold; i++)
+                if (NAME(lives)(b, p, k + i, m)) {
+                    if (!staged)
+                        NAME(stage_row)(b, x, b->aliases[m * b->blocks + k] / width, row, row + plane);
+                    staged = 1;
+                    a.first[a.some] = row - rows + i * last, a.w[a.some++] = (k + i) * b->stride * b->total;
+                }
+        }
+        const int64_t to = m * w->wide;
+        NAME(product_row)(&a, b->filters + p * b->total + m * last, rows, rows + plane, w->re + to, w->im + to, last);
+    }
+    give_back(before);
+    return rows != 0;
+}
+
+static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *out);
 static int NAME(branch)(const Tree *t, const Node *node, Work *w, int64_t some, int64_t path, real *out);
 
-/* All that follows from the spectrum of one array. */
-static int NAME(descend)(const Tree *t, const Node *node, const Work *spectra, real *const *planes, int64_t g, int64_t path,
-                         real *out, int64_t part, int64_t parts)
+/* Wavelets first … stop−1 of a block, `most` at a time, and all that follows. */
+static int NAME(grow)(const Tree *t, const Edge *edge, const Window *x, int64_t first, int64_t stop, int64_t most, int64_t path,
+                      real *out)
 {
+    const Block *b = &edge->block;
+    const Shape *s = b->shape;
+    const Node *child = t->nodes + edge->node;
     const Mark before = mark();
-    const Block *staged = 0;
-    real *xr = 0, *xi = 0;
-    int enough = 1;
-    for (int64_t e = 0; enough && e < node->blocks; e++) {
-        const Edge *edge = t->edges + node->first + e;
-        const Block *b = &edge->block;
-        const Shape *s = b->shape;
-        const int64_t lo = (b->count * part + e % parts) / parts, hi = (b->count * (part + 1) + e % parts) / parts;
-        if (lo == hi)
-            continue;
-        if (!staged || staged->bins != b->bins) {
-            give_back(before);
-            xr = take(2 * (b->window + LANES) * sizeof(real));
-            if (!xr)
-                return 0;
-            xi = xr + b->window + LANES;
-            NAME(stage)(b, node->shape, spectra, planes, g, xr, xi);
-            staged = b;
-        }
-        const Mark inner = mark();
-        const int64_t most = NAME(together)(s, s->last, hi - lo);
-        const Node *child = t->nodes + edge->node;
-        real *u = s->signal ? take(most * b->total * sizeof(real) + 64) : 0;
-        enough = u || !s->signal;
-        for (int64_t p = lo; enough && p < hi; p += most) {
-            const int64_t count = hi - p < most ? hi - p : most, at = path * b->count + p;
-            const Mark transforms = mark(); /* their memory is the child's afterwards */
-            Work w;
-            enough = NAME(work)(s, s->last, most, &w);
-            for (int64_t k = 0; enough && k < count; k++)
-                NAME(multiply)(b, p + k, xr, xi, w.re, w.im, w.wide, k);
-            if (enough && s->signal)
-                NAME(respond)(s, &w, count, MODULI, u, 0);
-            else
-                enough = enough && NAME(branch)(t, child, &w, count, at, out);
-            give_back(transforms);
-            enough = enough && (!u || NAME(visit)(t, child, u, count, at, out, 0, 1));
-        }
-        give_back(inner);
+    real *u = s->signal ? take(most * b->total * sizeof(real) + 64) : 0;
+    int enough = u || !s->signal;
+    for (int64_t p = first; enough && p < stop; p += most) {
+        const int64_t count = stop - p < most ? stop - p : most, at = path * b->count + p;
+        const Mark transforms = mark(); /* their memory is that of signals that follow afterwards */
+        Work w;
+        enough = NAME(work_lanes)(s, &w) && NAME(work_planes)(s, s->last, most, &w);
+        for (int64_t k = 0; enough && k < count; k++)
+            NAME(multiply)(b, p + k, x->re, x->im, x->longer, w.re, w.im, w.wide, k);
+        if (enough && s->signal)
+            NAME(respond)(s, &w, count, MODULI, u, 0);
+        else
+            enough = enough && NAME(branch)(t, child, &w, count, at, out);
+        give_back(transforms);
+        enough = enough && (!u || NAME(visit)(t, child, u, count, at, out));
     }
     give_back(before);
     return enough;
 }
 
-static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectra, real *const *planes, int64_t g,
-                             int64_t path, real *grad, real *du, int64_t part, int64_t parts);
+/* All that follows from the spectrum of one array. */
+static int NAME(descend)(const Tree *t, const Node *node, const Spectrum *x, int64_t path, real *out)
+{
+    const Mark before = mark();
+    const int32_t *staged = 0;
+    Window window;
+    int enough = 1;
+    for (const Edge *e = t->edges + node->first; enough && e < t->edges + node->first + node->blocks; e++) {
+        const Block *b = &e->block;
+        if (staged != b->bins) {
+            give_back(before);
+            enough = NAME(window_of)(b, x, &window);
+            staged = b->bins;
+        }
+        const int64_t most = NAME(together)(b->shape, b->shape->last, b->count);
+        enough = enough && NAME(grow)(t, e, &window, 0, b->count, most, path, out);
+    }
+    give_back(before);
+    return enough;
+}
+
+static int NAME(descend_vjp)(const Tree *t, const Node *node, const Spectrum *x, int64_t path, real *grad, real *du, int64_t part,
+                             int64_t parts);
 
 /* What follows from the spectra of `some` arrays of a node: coefficients or, where `du` is given, the gradients by the
- * arrays, added to du, from those of the coefficients. */
+ * arrays, added to du, from those of the coefficients: of wavelets the share `part` of `parts`. */
 static int NAME(follow)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *coefficients, real *du,
                         int64_t part, int64_t parts)
 {
@@ -135,9 +194,9 @@ static int NAME(follow)(const Tree *t, const Node *node, real *u, int64_t some, 
             NAME(half_spectra)(s, u + a * total, count, &w);
         }
         for (int64_t g = 0; enough && g < count; g++, a++) {
-            real *const *planes = s->signal ? to + 2 * g : 0;
-            enough = du ? NAME(descend_vjp)(t, node, &w, planes, g, path + a, coefficients, du + a * total, part, parts)
-                        : NAME(descend)(t, node, &w, planes, g, path + a, coefficients, part, parts);
+            const Spectrum x = {s, &w, g, s->signal ? to[2 * g] : 0, s->signal ? to[2 * g + 1] : 0, total};
+            enough = du ? NAME(descend_vjp)(t, node, &x, path + a, coefficients, du + a * total, part, parts)
+                        : NAME(descend)(t, node, &x, path + a, coefficients);
         }
     }
     give_back(before);
@@ -145,16 +204,14 @@ static int NAME(follow)(const Tree *t, const Node *node, real *u, int64_t some, 
 }
 
 /* Average arrays path … path+some−1 of a node, and go on. */
-static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *out, int64_t part, int64_t parts)
+static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *out)
 {
     const int64_t total = node->shape->rows * node->shape->last;
     int enough = 1;
-    for (int64_t g = 0; part == 0 && enough && g < some; g++)
+    for (int64_t g = 0; enough && g < some; g++)
         if (node->rows[path + g] >= 0)
             enough = NAME(lowpass)(node->ndim, node->bands, u + g * total, out + node->rows[path + g] * t->outputs, 0, 1);
-    if (!enough || !node->blocks)
-        return enough;
-    return NAME(follow)(t, node, u, some, path, out, 0, part, parts);
+    return enough && (!node->blocks || NAME(follow)(t, node, u, some, path, out, 0, 0, 1));
 }
 
 /* Averages of arrays path … path+some−1 of a node, from those along the last axis. */
@@ -185,7 +242,7 @@ static int NAME(branch)(const Tree *t, const Node *node, Work *w, int64_t some, 
     const int deeper = node->blocks > 0;
     const Mark before = mark();
     Moduli m;
-    int enough = NAME(moduli_memory)(s, last, some, &m);
+    int enough = NAME(moduli_lanes)(s, last, some, &m) && NAME(moduli_plane)(s, &m);
     if (enough) {
         NAME(columns)(s, w->re, w->im, some * s->last, w->wide, 1, w->x, w->y);
         NAME(moduli_of_rows)(s, last, w, &m, deeper, 0, NAME(moduli_units)(s, some, deeper));
@@ -194,21 +251,23 @@ static int NAME(branch)(const Tree *t, const Node *node, Work *w, int64_t some, 
             NAME(columns)(s, w->re, w->im, some * (s->last / 2 + 1), w->wide, 0, w->x, w->y);
     }
     give_back(before);
-    for (int64_t g = 0; enough && deeper && g < some; g++)
-        enough = NAME(descend)(t, node, w, 0, g, path + g, out, 0, 1);
+    for (int64_t g = 0; enough && deeper && g < some; g++) {
+        const Spectrum x = {.shape = s, .half = w, .g = g};
+        enough = NAME(descend)(t, node, &x, path + g, out);
+    }
     return enough;
 }
 
-/* Signals first … stop−1; of the wavelets that filter the signals themselves the share `part` of `parts`. */
-static int NAME(tree)(const Tree *t, real *x, real *out, int64_t first, int64_t stop, int64_t part, int64_t parts)
+/* Signals first … stop−1. */
+static int NAME(tree)(const Tree *t, real *x, real *out, int64_t first, int64_t stop)
 {
     const int64_t size = NAME(extent)(&t->padding, 0), padded = NAME(extent)(&t->padding, 1);
     const Mark before = mark();
     real *y = take((padded + LANES) * sizeof(real));
     int enough = y != 0;
     for (int64_t i = first; enough && i < stop; i++) {
-        NAME(pad)(&t->padding, x + i * size, y);
-        enough = NAME(visit)(t, t->nodes, y, 1, 0, out + i * t->rows * t->outputs, part, parts);
+        NAME(pad)(&t->padding, x + i * size, y, 0, NAME(padded_rows)(&t->padding));
+        enough = NAME(visit)(t, t->nodes, y, 1, 0, out + i * t->rows * t->outputs);
     }
     give_back(before);
     return enough;
@@ -247,7 +306,7 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, int64_t first, int64_
     vec *h = du ? take((s->last + 1) * sizeof(vec)) : 0;
     int enough = h != 0;
     for (int64_t k = 0; enough && k < count; k++)
-        NAME(multiply)(b, first + k, xr, xi, w->re, w->im, w->wide, k);
+        NAME(multiply)(b, first + k, xr, xi, 0, w->re, w->im, w->wide, k);
     if (enough)
         NAME(columns)(s, w->re, w->im, count * s->last, w->wide, 1, w->x, w->y);
     real *z = 0;
@@ -285,8 +344,8 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, int64_t first, int64_
 }
 
 /* The gradient of one array by all that follows from its spectrum, added to du. */
-static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectra, real *const *planes, int64_t g, int64_t path,
-                             real *grad, real *du, int64_t part, int64_t parts)
+static int NAME(descend_vjp)(const Tree *t, const Node *node, const Spectrum *x, int64_t path, real *grad, real *du, int64_t part,
+                             int64_t parts)
 {
     const Shape *whole = node->shape;
     const int64_t total = whole->rows * whole->last;
@@ -315,7 +374,7 @@ static int NAME(descend_vjp)(const Tree *t, const Node *node, const Work *spectr
                 give_back(before);
                 return 0;
             }
-            NAME(stage)(b, whole, spectra, planes, g, xr, xi);
+            NAME(stage)(b, x, xr, xi);
             memset(gr, 0, 2 * plane * sizeof(real));
             staged = b;
         }
@@ -380,7 +439,7 @@ static int NAME(tree_vjp)(const Tree *t, real *x, real *grad, real *out, int64_t
     int enough = y != 0;
     for (int64_t i = first; enough && i < stop; i++) {
         real *dy = y + padded + LANES;
-        NAME(pad)(&t->padding, x + i * size, y);
+        NAME(pad)(&t->padding, x + i * size, y, 0, NAME(padded_rows)(&t->padding));
         enough = NAME(visit_vjp)(t, t->nodes, y, 1, 0, grad + i * t->rows * t->outputs, dy, part, parts);
         NAME(pad_vjp)(&t->padding, dy, out + i * size);
     }

@@ -15,6 +15,7 @@
 #include "padding.h"
 #include "power.h"
 #include "tree.h"
+#include "tree_shared.h"
 #include "along.h"
 #include "angular.h"
 #include "program.h"
@@ -173,19 +174,23 @@ EXPORT int32_t EXPORTED(tree_edge)(Tree *t, int64_t at, int64_t node, const Shap
 {
     Block *b = &t->edges[at].block;
     *b = NAME(block)(s, ndim, axes, bins, live, filters, count, stride);
-    int32_t *table = malloc(s->rows * b->blocks * sizeof *table);
+    int32_t *table = malloc(NAME(table_bytes)(b));
     if (table)
-        NAME(aliases)(b, table);
-    b->aliases = table;
+        NAME(tables)(b, table);
     t->edges[at].node = node;
     return table != 0;
 }
 
-EXPORT int32_t EXPORTED(tree)(Stack *memory, const Tree *t, real *x, real *out, int64_t first, int64_t stop, int64_t part,
-                              int64_t parts)
+EXPORT int32_t EXPORTED(tree)(Stack *memory, const Tree *t, real *x, real *out, int64_t first, int64_t stop)
 {
     stack = memory;
-    return NAME(tree)(t, x, out, first, stop, part, parts);
+    return NAME(tree)(t, x, out, first, stop);
+}
+
+EXPORT int32_t EXPORTED(tree_shared)(Stack *memory, const Tree *t, Team *team, real *x, real *out, int64_t signals, int32_t leads)
+{
+    stack = memory;
+    return NAME(tree_shared)(t, team, x, out, signals, leads);
 }
 
 /* Gradients of signals to `out`, of which every part fills its own. */
@@ -259,10 +264,10 @@ EXPORT int32_t EXPORTED(program_block)(Program *p, int64_t at, const Shape *s, i
 {
     Block *b = &p->steps[at].block;
     *b = NAME(block)(s, ndim, axes, bins, live, filters, count, stride);
-    int32_t *table = malloc(s->rows * b->blocks * sizeof *table);
+    int32_t *table = malloc(NAME(table_bytes)(b));
     if (table)
-        NAME(aliases)(b, table);
-    b->aliases = table, b->apart = apart, b->add = add;
+        NAME(tables)(b, table);
+    b->apart = apart, b->add = add;
     return table != 0;
 }
 
@@ -373,6 +378,12 @@ EXPORT int32_t EXPORTED(mix_channels)(Stack *memory, const int64_t *sizes, const
 #undef Node
 #undef Edge
 #undef Tree
+#undef Spectrum
+#undef Window
+#undef Common
+#undef Shares
+#undef Task
+#undef Together
 #undef Padding
 #undef Along
 #undef Angular
@@ -383,6 +394,7 @@ EXPORT int32_t EXPORTED(mix_channels)(Stack *memory, const int64_t *sizes, const
 #undef Group
 #undef Moduli
 #undef Block
+#undef Aliases
 #undef Solid
 #undef Passes
 #undef Pairs
