@@ -32,6 +32,9 @@ enum { ADD = 1, HALF = 2 }; /* to a spectrum: add; write only the bins 0 … n/2
 #define CACHE (256 << 10) /* bytes of arrays that are transformed side by side */
 #define LANES_BYTES (16 << 10) /* bytes of columns that are transformed in turn */
 #define LEAST (1 << 18)   /* bytes of a piece of the stack */
+#define SHARED (64 << 10) /* bytes of a response from which on it is one of all threads */
+#define ROWS 16 /* that a thread of a team takes at once where they are only copied */
+#define AHEAD 4 /* rows that are asked for before they are needed */
 #define ALIASES 4096 /* the most that are added up in one sample */
 
 /* A stack of memory that callers keep from call to call: fresh pages cost more than the work on them. What `take`
@@ -122,6 +125,12 @@ EXPORT int32_t groupscat_level(void)
 enum { /* steps of a program: in the order of program.py */
     PAD, PAD_VJP, SPECTRUM, TRANSFORM, REAL_BACK, BANDPASS, BANDPASS_VJP, BANDPASS_VJP_SHARED, LOWPASS, LOWPASS_VJP,
     ALONG, ALONG_VJP, ANGULAR, ANGULAR_VJP, MIX, HARMONIC, HARMONIC_VJP, HALF_BACK, POWER, POWER_LOWPASS, POWER_VJP, SUM, TAKE, COPY, CLEAR
+};
+
+enum { /* stages of a tree by a team */
+    SIGNAL_PADDED, SIGNAL_ROWS, SIGNAL_COLUMNS, SIGNAL_WHOLE, SIGNAL_BRANCHES,
+    RESPONSE_COLUMNS, RESPONSE_ROWS, MODULI_COLUMNS, MODULI_BRANCHES, STAGES,
+    OF_RESPONSE = RESPONSE_COLUMNS
 };
 
 #define real float

@@ -3,6 +3,8 @@
 /* The row of the bins −k, where `row` is that of k, over all axes but the last. */
 static inline int64_t NAME(opposite)(const Shape *s, int64_t row)
 {
+    if (s->ndim == 2)
+        return row ? s->rows - row : 0;
     int64_t at = 0, share = s->rows;
     for (int k = 0; k < s->ndim - 1; k++) {
         share /= s->size[k];
@@ -81,13 +83,21 @@ static void NAME(from_half)(const Shape *s, const Work *w, int64_t g, int64_t m,
         re[k - first] = pr[n - k], im[k - first] = -pi[n - k];
 }
 
-/* Rows first … stop−1 of a whole spectrum, whose other half is written behind the one of a buffer, in its place. */
+/* The other half of a spectrum, behind the one in a buffer: what columns first … stop−1 say of it. */
 static void NAME(other_half)(const Shape *s, const Work *w, int64_t first, int64_t stop)
 {
-    const int64_t half = s->last / 2 + 1;
-    for (int64_t m = first; m < stop; m++) {
-        const int64_t at = m * w->wide + half;
-        NAME(from_half)(s, w, 0, m, half, s->last - half, w->re + at, w->im + at);
+    const int64_t n = s->last;
+    first = first ? first : 1, stop = stop < (n + 1) / 2 ? stop : (n + 1) / 2;
+    for (int64_t m = 0; m < s->rows; m++) {
+        const real *re = w->re + m * w->wide, *im = w->im + m * w->wide;
+        const int64_t to = NAME(opposite)(s, m) * w->wide + n;
+        int64_t k = first;
+        for (; k + LANES <= stop; k += LANES) {
+            store(w->re + to - k - LANES + 1, REVERSE(load(re + k)));
+            store(w->im + to - k - LANES + 1, -REVERSE(load(im + k)));
+        }
+        for (; k < stop; k++)
+            w->re[to - k] = re[k], w->im[to - k] = -im[k];
     }
 }
 

@@ -38,29 +38,31 @@ typedef struct {
 } NAME(Spectrum);
 #define Spectrum NAME(Spectrum)
 
-/* A row of the window of a block. */
-static inline void NAME(stage_row)(const Block *b, const Spectrum *x, int64_t m, real *re, real *im)
+/* Positions first … stop−1 of row m of the window of a block. */
+static inline void NAME(stage_row)(const Block *b, const Spectrum *x, int64_t m, int64_t first, int64_t stop, real *re, real *im)
 {
     const int d = b->ndim - 1;
-    const int64_t width = b->fold[d] * b->size[d];
     const int32_t *bins = b->bins;
     for (int k = 0; k < d; k++)
         bins += b->fold[k] * b->size[k];
     int64_t bin[3];
-    const int64_t row = NAME(window_row)(b, m, b->window / width, bin);
-    for (int64_t c = 0; c < width; c += b->runs[c])
+    const int64_t row = NAME(window_row)(b, m, b->window / (b->fold[d] * b->size[d]), bin);
+    for (int64_t c = first; c < stop;) {
+        const int64_t run = b->runs[c] < stop - c ? b->runs[c] : stop - c;
         if (x->re) {
-            memcpy(re + c, x->re + row * x->wide + bins[c], b->runs[c] * sizeof(real));
-            memcpy(im + c, x->im + row * x->wide + bins[c], b->runs[c] * sizeof(real));
+            memcpy(re, x->re + row * x->wide + bins[c], run * sizeof(real));
+            memcpy(im, x->im + row * x->wide + bins[c], run * sizeof(real));
         } else
-            NAME(from_half)(x->shape, x->half, x->g, row, bins[c], b->runs[c], re + c, im + c);
+            NAME(from_half)(x->shape, x->half, x->g, row, bins[c], run, re, im);
+        c += run, re += run, im += run;
+    }
 }
 
 static void NAME(stage)(const Block *b, const Spectrum *x, real *re, real *im)
 {
     const int64_t width = b->fold[b->ndim - 1] * b->size[b->ndim - 1];
     for (int64_t m = 0; m < b->window / width; m++)
-        NAME(stage_row)(b, x, m, re + m * width, im + m * width);
+        NAME(stage_row)(b, x, m, 0, width, re + m * width, im + m * width);
 }
 
 /* The window of a block, whose rows are some numbers `longer` than it. */
@@ -84,32 +86,89 @@ static int NAME(window_of)(const Block *b, const Spectrum *x, Window *w)
     return re != 0;
 }
 
-/* Rows first … stop−1 of the product with filter p to a buffer, without a window: only what of it goes to one row is
- * copied. 0 where memory ran out. */
-static int NAME(multiply_rows)(const Block *b, const Spectrum *x, int64_t p, Work *w, int64_t first, int64_t stop)
+/* A row of half a spectrum where it is added up: bins before `half` are there, the others are mirrored in another row. */
+typedef struct {
+    const real *re, *im, *mirrored_re, *mirrored_im, *psi;
+    int64_t first, half;
+} NAME(HalfRow);
+#define HalfRow NAME(HalfRow)
+
+/* Bin k of rows with n of them. */
+static inline void NAME(bin_of)(const HalfRow *x, int64_t n, int64_t k, real *re, real *im)
 {
-    const int64_t last = b->shape->last, fold = b->fold[b->ndim - 1], width = fold * last, plane = width + LANES;
-    const Mark before = mark();
-    real *rows = take(b->blocks / fold * 2 * plane * sizeof(real));
-    Aliases a;
-    for (int64_t m = first; rows && m < stop; m++) {
-        a.some = 0;
-        for (int64_t k = 0; k < b->blocks; k += fold) {
-            real *row = rows + k / fold * 2 * plane;
-            int staged = 0;
-            for (int64_t i = 0; i < fold; i++)
-                if (NAME(lives)(b, p, k + i, m)) {
-                    if (!staged)
-                        NAME(stage_row)(b, x, b->aliases[m * b->blocks + k] / width, row, row + plane);
-                    staged = 1;
-                    a.first[a.some] = row - rows + i * last, a.w[a.some++] = (k + i) * b->stride * b->total;
-                }
+    const int there = k < x->half;
+    *re = there ? x->re[k] : x->mirrored_re[n - k], *im = there ? x->im[k] : -x->mirrored_im[n - k];
+}
+
+/* LANES bins from bin k on. */
+static inline void NAME(bins_of)(const HalfRow *x, int64_t n, int64_t k, vec *re, vec *im)
+{
+    if (k + LANES <= x->half)
+        *re = load(x->re + k), *im = load(x->im + k);
+    else if (k >= x->half)
+        *re = REVERSE(load(x->mirrored_re + n - k - LANES + 1)), *im = -REVERSE(load(x->mirrored_im + n - k - LANES + 1));
+    else
+        for (int v = 0; v < LANES; v++) {
+            real a, b;
+            NAME(bin_of)(x, n, k + v, &a, &b);
+            (*re)[v] = a, (*im)[v] = b;
         }
-        const int64_t to = m * w->wide;
-        NAME(product_row)(&a, b->filters + p * b->total + m * last, rows, rows + plane, w->re + to, w->im + to, last);
+}
+
+/* Columns first … stop−1 of the product of half a spectrum with filter p to a buffer. What is not the spectrum as it is, is copied first. 0 where memory ran out. */
+static int NAME(multiply_columns)(const Block *b, const Spectrum *x, int64_t p, Work *w, int64_t first, int64_t stop)
+{
+    const Shape *s = x->shape;
+    const int64_t last = b->shape->last, fold = b->fold[b->ndim - 1], n = s->last, step = b->stride * b->total;
+    const Mark before = mark();
+    HalfRow *rows = take(b->blocks * sizeof *rows);
+    const int64_t plane = stop - first + LANES;
+    real *copies = rows ? take(2 * b->blocks * plane * sizeof(real)) : 0;
+    for (int64_t m = 0; copies && m < b->shape->rows; m++) {
+        int64_t some = 0;
+        for (int64_t k = 0; k < b->blocks; k++) {
+            if (!NAME(lives)(b, p, k, m))
+                continue;
+            const int64_t row = b->aliases[m * b->blocks + k] / (fold * last), from = k % fold * last;
+            HalfRow *r = rows + some;
+            r->psi = b->filters + p * b->total + m * last + k * step;
+            if (b->natural) {
+                const int64_t at = row * x->half->wide, other = NAME(opposite)(s, row) * x->half->wide;
+                r->re = x->half->re + at, r->im = x->half->im + at, r->first = from, r->half = n / 2 + 1;
+                r->mirrored_re = x->half->re + other, r->mirrored_im = x->half->im + other;
+            } else {
+                real *re = copies + 2 * some * plane, *im = re + plane;
+                NAME(stage_row)(b, x, row, from + first, from + stop, re, im);
+                r->re = re - first, r->im = im - first, r->first = 0, r->half = last;
+            }
+            some++;
+        }
+        real *re = w->re + m * w->wide, *im = w->im + m * w->wide;
+        int64_t c = first;
+        for (; c + LANES <= stop; c += LANES) {
+            for (int64_t k = 0; k < some; k++) /* a part of a row is too short for the processor to see what comes */
+                __builtin_prefetch(rows[k].psi + c + AHEAD * last);
+            __builtin_prefetch(re + c + AHEAD * w->wide, 1), __builtin_prefetch(im + c + AHEAD * w->wide, 1);
+            vec yr = {0}, yi = {0};
+            for (int64_t k = 0; k < some; k++) {
+                vec xr, xi;
+                NAME(bins_of)(rows + k, n, rows[k].first + c, &xr, &xi);
+                const vec f = load(rows[k].psi + c);
+                yr += xr * f, yi += xi * f;
+            }
+            store(re + c, yr), store(im + c, yi);
+        }
+        for (; c < stop; c++) {
+            re[c] = im[c] = 0;
+            for (int64_t k = 0; k < some; k++) {
+                real xr, xi;
+                NAME(bin_of)(rows + k, n, rows[k].first + c, &xr, &xi);
+                re[c] += xr * rows[k].psi[c], im[c] += xi * rows[k].psi[c];
+            }
+        }
     }
     give_back(before);
-    return rows != 0;
+    return copies != 0;
 }
 
 static int NAME(visit)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *out);

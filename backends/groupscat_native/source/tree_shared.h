@@ -1,14 +1,6 @@
 /* A tree by a team: threads share the transforms of each large array, so that one of them is in memory and not one for
- * every thread, and the small ones among each other. */
-
-#define SHARED (64 << 10) /* bytes of a response from which on it is one of all threads */
-
-/* What is done for a signal, and again for each of its large responses. */
-enum {
-    NAME(PADDED), NAME(ROWS), NAME(COLUMNS), NAME(WHOLE), NAME(BRANCHES), NAME(OF_SIGNAL),
-    NAME(PRODUCT) = NAME(OF_SIGNAL), NAME(RESPONSE), NAME(MODULI_ROWS), NAME(AVERAGES), NAME(OTHER_HALF), NAME(NEXT_BRANCHES),
-    NAME(STAGES), NAME(OF_RESPONSE) = NAME(STAGES) - NAME(OF_SIGNAL)
-};
+ * every thread; of small arrays each thread takes some. A signal goes through the stages up to SIGNAL_BRANCHES, then each of
+ * its large responses through those from OF_RESPONSE on: columns, rows, columns again, and what its wavelets make of it. */
 
 /* Memory of all. */
 typedef struct {
@@ -43,13 +35,11 @@ static int NAME(is_large)(const Edge *e)
 static Task NAME(task)(const Shares *f, int64_t step)
 {
     const Tree *t = f->tree;
-    Task k = {.signal = step / f->per, .node = t->nodes};
-    step %= f->per;
-    k.stage = (int)step;
-    if (step < NAME(OF_SIGNAL))
+    Task k = {.signal = step / f->per, .stage = (int)(step % f->per), .node = t->nodes};
+    if (k.stage < OF_RESPONSE)
         return k;
-    k.path = (step - NAME(OF_SIGNAL)) / NAME(OF_RESPONSE);
-    k.stage = NAME(OF_SIGNAL) + (int)((step - NAME(OF_SIGNAL)) % NAME(OF_RESPONSE));
+    k.path = (k.stage - OF_RESPONSE) / (STAGES - OF_RESPONSE);
+    k.stage = OF_RESPONSE + (k.stage - OF_RESPONSE) % (STAGES - OF_RESPONSE);
     for (k.edge = t->edges + t->nodes->first;; k.edge++)
         if (NAME(is_large)(k.edge)) {
             if (k.path < k.edge->block.count)
@@ -76,8 +66,19 @@ static int64_t NAME(branches)(const Tree *t, const Node *node)
     return units;
 }
 
-/* Vectors of columns, groups of pairs of rows. */
+/* Vectors of columns, or groups of rows in lanes. */
 static int64_t NAME(vectors)(int64_t n) { return (n + LANES - 1) / LANES; }
+
+/* Vectors of columns that a thread takes: the more, the longer are the pieces of rows that it reads. */
+static int64_t NAME(columns_grain)(int64_t vectors) { return (vectors + 3) / 4; }
+
+/* Of half spectra, in whose place the whole ones come: the last two vectors go together, since what is computed behind
+ * the last column lies where the mirror images of these two do. */
+static int64_t NAME(half_units)(const Shape *s)
+{
+    const int64_t units = NAME(vectors)(s->last / 2 + 1) - 1;
+    return units > 1 ? units : 1;
+}
 
 static int64_t NAME(tree_units)(void *of, int64_t step, int64_t *grain)
 {
@@ -85,44 +86,45 @@ static int64_t NAME(tree_units)(void *of, int64_t step, int64_t *grain)
     const Task k = NAME(task)(f, step);
     const Shape *s = k.node->shape;
     const int deeper = k.node->blocks > 0;
-    const int64_t half = s->last / 2 + 1;
-    int64_t units = 1;
+    int64_t units = 0;
     switch (k.stage) {
-    case NAME(PADDED):
-        *grain = STEP;
+    case SIGNAL_PADDED:
+        *grain = ROWS;
         return NAME(padded_rows)(&f->tree->padding);
-    case NAME(ROWS): /* and the average */
+    case SIGNAL_ROWS: /* and, first, the average */
         return 1 + (s->signal ? 1 : NAME(vectors)((s->rows + 1) / 2));
-    case NAME(COLUMNS):
-        *grain = NAME(at_once)(s->size[0]);
-        return s->signal ? 1 : NAME(vectors)(half);
-    case NAME(WHOLE): case NAME(PRODUCT): case NAME(OTHER_HALF):
-        *grain = STEP;
-        return s->rows;
-    case NAME(RESPONSE):
-        *grain = NAME(at_once)(s->size[0]);
-        return NAME(vectors)(s->last);
-    case NAME(MODULI_ROWS):
+    case SIGNAL_COLUMNS:
+        units = s->signal ? 1 : NAME(vectors)(s->last / 2 + 1);
+        *grain = NAME(columns_grain)(units);
+        return units;
+    case SIGNAL_WHOLE:
+        *grain = ROWS;
+        return s->signal ? 1 : s->rows;
+    case RESPONSE_COLUMNS:
+        units = NAME(vectors)(s->last);
+        *grain = NAME(columns_grain)(units);
+        return units;
+    case RESPONSE_ROWS:
         return NAME(vectors)(NAME(moduli_units)(s, 1, deeper));
-    case NAME(AVERAGES):
-        return 1 + (deeper ? NAME(vectors)(half) : 0);
-    default:
-        units = NAME(branches)(f->tree, k.node);
-        return units ? units : 1;
+    case MODULI_COLUMNS: /* and, first, the averages */
+        units = deeper ? NAME(half_units)(s) : 0;
+        *grain = deeper ? NAME(columns_grain)(units) : 1;
+        return 1 + units;
     }
+    units = NAME(branches)(f->tree, k.node);
+    return units ? units : 1;
 }
 
-/* Vectors first … stop−1 of the columns of a buffer. */
-static void NAME(some_columns)(const Shape *s, const Work *w, int64_t width, int back, int64_t first, int64_t stop)
+static void NAME(some_columns)(const Shape *s, const Work *w, int back, int64_t first, int64_t stop)
 {
-    const int64_t c = first * LANES, count = (stop * LANES < width ? stop * LANES : width) - c;
-    NAME(columns)(s, w->re + c, w->im + c, count, w->wide, back, w->x, w->y);
+    NAME(columns)(s, w->re + first, w->im + first, stop - first, w->wide, back, w->x, w->y);
 }
 
 /* Some wavelets of a node, counted through its blocks as `branches` does. */
-static int NAME(take_branches)(const Shares *f, const Task *k, const Spectrum *x, int64_t first, int64_t stop, real *out)
+static int NAME(take_branches)(const Shares *f, const Task *k, const Spectrum *x, int64_t first, int64_t stop)
 {
     const Tree *t = f->tree;
+    real *out = f->out + k->signal * t->rows * t->outputs;
     int enough = 1;
     for (const Edge *e = t->edges + k->node->first; e < t->edges + k->node->first + k->node->blocks; e++) {
         const Block *b = &e->block;
@@ -141,77 +143,83 @@ static int NAME(take_branches)(const Shares *f, const Task *k, const Spectrum *x
     return enough;
 }
 
+/* From a signal to its spectrum: half of it, and the whole; of a signal of one axis in natural order. */
+static int NAME(of_signal_done)(const Shares *f, const Task *k, const Common *c, int64_t first, int64_t stop)
+{
+    const Tree *t = f->tree;
+    const Shape *s = k->node->shape;
+    real *out = f->out + (k->signal * t->rows + k->node->rows[0]) * t->outputs;
+    const int64_t pairs = (s->rows + 1) / 2, half = s->last / 2 + 1;
+    if (k->stage == SIGNAL_PADDED) {
+        NAME(pad)(&t->padding, f->x + k->signal * NAME(extent)(&t->padding, 0), c->y, first, stop);
+        return 1;
+    }
+    Work w = c->half;
+    if (!NAME(work_lanes)(s, &w))
+        return 0;
+    if (k->stage == SIGNAL_ROWS && first == 0) {
+        return k->node->rows[0] < 0 || NAME(lowpass)(k->node->ndim, k->node->bands, c->y, out, 0, 1);
+    } else if (k->stage == SIGNAL_ROWS && s->signal) {
+        real *const to[4] = {c->whole.re, c->whole.im, c->whole.re, c->whole.im};
+        NAME(two_spectra)(s, c->y, 0, 0, &w, to);
+    } else if (k->stage == SIGNAL_ROWS) {
+        const int64_t end = (stop - 1) * LANES;
+        NAME(half_rows)(s, c->y, &w, (first - 1) * LANES, end < pairs ? end : pairs);
+    } else if (k->stage == SIGNAL_COLUMNS && !s->signal) {
+        NAME(some_columns)(s, &w, 0, first * LANES, stop * LANES < half ? stop * LANES : half);
+    } else if (k->stage == SIGNAL_WHOLE && !s->signal) {
+        for (int64_t r = first; r < stop; r++)
+            NAME(from_half)(s, &w, 0, r, 0, s->last, c->whole.re + r * c->whole.wide, c->whole.im + r * c->whole.wide);
+    }
+    return 1;
+}
+
+/* From the half spectrum of the signal to a response, its averages, and the whole spectrum of its moduli. */
+static int NAME(of_response_done)(const Shares *f, const Task *k, const Common *c, Work *w, int64_t first, int64_t stop)
+{
+    const Tree *t = f->tree;
+    const Shape *s = k->node->shape;
+    const Band *last = k->node->bands + k->node->ndim - 1;
+    const int deeper = k->node->blocks > 0;
+    const int64_t half = s->last / 2 + 1, from = first * LANES, to = stop * LANES;
+    Moduli m = {.v = c->v};
+    int enough = NAME(work_lanes)(s, w) && NAME(moduli_lanes)(s, last, 1, &m);
+    if (!enough)
+        return 0;
+    if (k->stage == RESPONSE_COLUMNS) {
+        const Spectrum signal = {.shape = t->nodes->shape, .half = &c->half};
+        const int64_t end = to < s->last ? to : s->last;
+        enough = NAME(multiply_columns)(&k->edge->block, &signal, k->path, w, from, end);
+        NAME(some_columns)(s, w, 1, from, end);
+    } else if (k->stage == RESPONSE_ROWS) {
+        const int64_t units = NAME(moduli_units)(s, 1, deeper);
+        NAME(moduli_of_rows)(s, last, w, &m, deeper, from, to < units ? to : units);
+    } else {
+        if (first == 0)
+            enough = NAME(averages)(t, k->node, &m, k->path, f->out + k->signal * t->rows * t->outputs);
+        const int64_t begin = first ? from - LANES : 0, end = stop - 1 < NAME(half_units)(s) ? to - LANES : half;
+        if (stop > 1) {
+            NAME(some_columns)(s, w, 0, begin, end);
+            NAME(other_half)(s, w, begin, end);
+        }
+    }
+    return enough;
+}
+
 static int NAME(tree_units_done)(void *of, void *memory, int64_t step, int64_t first, int64_t stop)
 {
     const Shares *f = of;
-    const Tree *t = f->tree;
+    const Common *c = memory;
     const Task k = NAME(task)(f, step);
     const Shape *s = k.node->shape;
-    const Common *c = memory;
-    const Band *last = k.node->bands + k.node->ndim - 1;
-    const int deeper = k.node->blocks > 0;
-    real *out = f->out + k.signal * t->rows * t->outputs;
     const Mark before = mark();
-    Work w = k.stage < NAME(WHOLE) ? c->half : c->whole;
-    if (k.stage >= NAME(WHOLE)) /* responses are smaller than the signal */
-        w.wide = s->signal ? s->rows * s->last : NAME(wide)(s->last);
+    Work w = c->whole;
+    w.wide = s->signal ? w.wide : NAME(wide)(s->last); /* large responses are not larger than the signal */
     const Spectrum whole = {.shape = s, .re = w.re, .im = w.im, .wide = w.wide};
-    Moduli m = {.v = c->v};
-    int enough = NAME(work_lanes)(s, &w) && (k.stage < NAME(OF_SIGNAL) || NAME(moduli_lanes)(s, last, 1, &m));
-    if (!enough) {
-        give_back(before);
-        return 0;
-    }
-    switch (k.stage) {
-    case NAME(PADDED):
-        NAME(pad)(&t->padding, f->x + k.signal * NAME(extent)(&t->padding, 0), c->y, first, stop);
-        break;
-    case NAME(ROWS):
-        if (first == 0 && k.node->rows[0] >= 0)
-            enough = NAME(lowpass)(k.node->ndim, k.node->bands, c->y, out + k.node->rows[0] * t->outputs, 0, 1);
-        if (stop > 1 && s->signal) {
-            real *const to[4] = {c->whole.re, c->whole.im, c->whole.re, c->whole.im};
-            NAME(two_spectra)(s, c->y, 0, 0, &w, to);
-        } else if (stop > 1) {
-            const int64_t pairs = (s->rows + 1) / 2, end = (stop - 1) * LANES;
-            NAME(half_rows)(s, c->y, &w, (first - 1) * LANES, end < pairs ? end : pairs);
-        }
-        break;
-    case NAME(COLUMNS):
-        if (!s->signal)
-            NAME(some_columns)(s, &w, s->last / 2 + 1, 0, first, stop);
-        break;
-    case NAME(WHOLE):
-        for (int64_t r = first; !s->signal && r < stop; r++)
-            NAME(from_half)(s, &c->half, 0, r, 0, s->last, w.re + r * w.wide, w.im + r * w.wide);
-        break;
-    case NAME(PRODUCT): {
-        const Spectrum signal = {.shape = t->nodes->shape, .half = &c->half};
-        enough = NAME(multiply_rows)(&k.edge->block, &signal, k.path, &w, first, stop);
-        break;
-    }
-    case NAME(RESPONSE):
-        NAME(some_columns)(s, &w, s->last, 1, first, stop);
-        break;
-    case NAME(MODULI_ROWS): {
-        const int64_t units = NAME(moduli_units)(s, 1, deeper), end = stop * LANES;
-        NAME(moduli_of_rows)(s, last, &w, &m, deeper, first * LANES, end < units ? end : units);
-        break;
-    }
-    case NAME(AVERAGES):
-        if (first == 0)
-            enough = NAME(averages)(t, k.node, &m, k.path, out);
-        if (stop > 1)
-            NAME(some_columns)(s, &w, s->last / 2 + 1, 0, first ? first - 1 : 0, stop - 1);
-        break;
-    case NAME(OTHER_HALF):
-        if (deeper)
-            NAME(other_half)(s, &w, first, stop);
-        break;
-    default:
-        give_back(before); /* the lanes of others are taken */
-        enough = NAME(take_branches)(f, &k, &whole, first, stop, out);
-    }
+    const int enough = k.stage == SIGNAL_BRANCHES || k.stage == MODULI_BRANCHES
+                           ? NAME(take_branches)(f, &k, &whole, first, stop)
+                       : k.stage < OF_RESPONSE ? NAME(of_signal_done)(f, &k, c, first, stop)
+                                               : NAME(of_response_done)(f, &k, c, &w, first, stop);
     give_back(before);
     return enough;
 }
@@ -236,7 +244,7 @@ static Common *NAME(common)(const Tree *t)
     if (s->signal) { /* whole spectra lie in natural order */
         const int64_t total = s->rows * s->last + LANES;
         c->whole.re = take(3 * total * sizeof(real));
-        c->whole.im = c->whole.re + total, c->y = c->whole.im + total;
+        c->whole.im = c->whole.re + total, c->y = c->whole.im + total, c->whole.wide = s->rows * s->last;
         return c->whole.re ? c : 0;
     }
     if (!NAME(work_planes)(s, s->last, 1, &c->whole))
@@ -253,7 +261,7 @@ static int NAME(tree_shared)(const Tree *t, Team *team, real *x, real *out, int6
     Shares of = {.tree = t, .x = x, .out = out};
     for (const Edge *e = t->edges + t->nodes->first; e < t->edges + t->nodes->first + t->nodes->blocks; e++)
         of.large += NAME(is_large)(e) ? e->block.count : 0;
-    of.per = NAME(OF_SIGNAL) + of.large * NAME(OF_RESPONSE);
+    of.per = OF_RESPONSE + of.large * (STAGES - OF_RESPONSE);
     const Job job = {signals * of.per, &of, NAME(tree_units), NAME(tree_units_done)};
     const int done = work_together(team, &job, leads ? NAME(common)(t) : 0, leads, 1);
     give_back(before);

@@ -379,6 +379,7 @@ EXPORT int32_t EXPORTED(mix_channels)(Stack *memory, const int64_t *sizes, const
 #undef Edge
 #undef Tree
 #undef Spectrum
+#undef HalfRow
 #undef Window
 #undef Common
 #undef Shares
