@@ -31,9 +31,10 @@ TOLERANCE = {"float32": 5e-6, "float64": 1e-13}
 SHARED = 64 << 10
 TREES: dict[str, Callable[[], Any]] = {
     "large": lambda: gs.Scattering2D(J=2, shape=(96, 88), L=3),
-    "large, odd": lambda: gs.Scattering2D(J=1, shape=(95, 105), L=2, padding="circular"),
+    "large, odd": lambda: gs.Scattering2D(J=2, shape=(95, 105), L=2, padding="circular"),
     "large, two scales of it": lambda: gs.Scattering2D(J=3, shape=(180, 170), L=2),
     "large, part of the bins": lambda: gs.Scattering2D(J=4, shape=(180, 180), L=2),
+    "large, large part of the bins": lambda: gs.Scattering2D(J=4, shape=(500, 496), L=2, max_order=1),
     "large, order 3": lambda: gs.Scattering2D(J=3, shape=(96, 90), L=2, max_order=3),
     "large, order 1": lambda: gs.Scattering2D(J=2, shape=(100, 92), L=3, max_order=1),
     "large, global": lambda: gs.Scattering2D(J=2, shape=(90, 100), L=2, T="global"),
