@@ -286,6 +286,19 @@ static void NAME(across_vjp)(const Band *b, real *x, const real *grad, int64_t i
     }
 }
 
+/* Rows in lanes: gradients of samples from those of their sums. */
+static inline void NAME(sums_vjp)(const Band *b, const vec *sums, vec *lanes)
+{
+    const int32_t *into = b->into;
+    const real *w = b->shares;
+    for (int64_t k = 0; k < b->n; k++, into += b->most, w += b->most) {
+        vec s = {0};
+        for (int64_t t = 0; t < b->most; t++)
+            s += sums[into[t]] * w[t];
+        lanes[k] = s;
+    }
+}
+
 static void NAME(rows_last_vjp)(const Band *b, real *x, real *grad, int64_t rows, vec *lanes, vec *result)
 {
     for (int64_t r = 0; r < rows; r += LANES) {
@@ -296,15 +309,24 @@ static void NAME(rows_last_vjp)(const Band *b, real *x, real *grad, int64_t rows
             to[v] = x + at * b->n, from[v] = grad + at * b->count;
         }
         NAME(gather)(from, b->count, result, 1);
-        const int32_t *into = b->into;
-        const real *w = b->shares;
-        for (int64_t k = 0; k < b->n; k++, into += b->most, w += b->most) {
-            vec s = {0};
-            for (int64_t t = 0; t < b->most; t++)
-                s += result[into[t]] * w[t];
-            lanes[k] = s;
-        }
+        NAME(sums_vjp)(b, result, lanes);
         NAME(scatter)(to, count, b->n, lanes, 1);
+    }
+}
+
+/* Gradients along all axes but the last, which is `width` long, from those of sums: to x, by way of two buffers. */
+static void NAME(across_others_vjp)(int ndim, const Band *b, real *x, real *grad, int64_t width, real *const *buffer)
+{
+    int64_t outer = 1, inner = width;
+    for (int k = 0; k < ndim - 1; k++)
+        outer *= b[k].count;
+    for (int k = ndim - 2; k >= 0; k--) {
+        outer /= b[k].count;
+        real *to = k ? buffer[k % 2] : x;
+        for (int64_t o = 0; o < outer; o++)
+            NAME(across_vjp)(b + k, to + o * b[k].n * inner, grad + o * b[k].count * inner, inner);
+        inner *= b[k].n;
+        grad = to;
     }
 }
 
@@ -337,16 +359,7 @@ static int NAME(lowpass_vjp)(int ndim, const Band *b, real *grad, real *out, int
         }
         NAME(rows_last_vjp)(last, buffer[0], grad + a * outputs, rows, (vec *)memory,
                             (vec *)memory + last->n + last->taps);
-        int64_t outer = rows, inner = last->n;
-        real *from = buffer[0];
-        for (int k = ndim - 2, turn_ = 1; k >= 0; k--, turn_ ^= 1) {
-            outer /= b[k].count;
-            real *x = k ? buffer[turn_] : to;
-            for (int64_t o = 0; o < outer; o++)
-                NAME(across_vjp)(b + k, x + o * b[k].n * inner, from + o * b[k].count * inner, inner);
-            inner *= b[k].n;
-            from = x;
-        }
+        NAME(across_others_vjp)(ndim, b, to, buffer[0], last->n, buffer);
     }
     give_back(before);
     return 1;

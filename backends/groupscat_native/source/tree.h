@@ -353,6 +353,33 @@ static void NAME(unstage)(const Block *b, const real *xr, const real *xi, real *
 static int NAME(visit_vjp)(const Tree *t, const Node *node, real *u, int64_t some, int64_t path, real *grad, real *du, int64_t part,
                            int64_t parts);
 
+/* From gradients of the averages of arrays path … path+some−1 of a node to those of their averages along the last axis,
+ * which are made here. 0 where memory ran out. */
+static int NAME(averages_vjp)(const Tree *t, const Node *node, int64_t some, int64_t path, const real *grad, Moduli *m)
+{
+    const int64_t count = node->bands[node->ndim - 1].count, blocks = t->outputs / count;
+    m->some = some, m->inner = (some * count + LANES - 1) / LANES * LANES;
+    int64_t room = blocks * m->inner, numbers = room;
+    for (int k = node->ndim - 2; k >= 0; k--) {
+        numbers = numbers / node->bands[k].count * node->bands[k].n;
+        room = k && numbers > room ? numbers : room;
+    }
+    m->sums = take(count * sizeof(vec));
+    m->v = m->sums ? take(numbers * sizeof(real)) : 0;
+    const Mark before = mark();
+    real *memory = m->v ? take(2 * room * sizeof(real)) : 0;
+    if (memory) {
+        real *const buffer[2] = {memory, memory + room};
+        memset(memory, 0, blocks * m->inner * sizeof(real));
+        for (int64_t g = 0; g < some; g++)
+            for (int64_t o = 0; node->rows[path + g] >= 0 && o < blocks; o++)
+                memcpy(memory + o * m->inner + g * count, grad + node->rows[path + g] * t->outputs + o * count, count * sizeof(real));
+        NAME(across_others_vjp)(node->ndim, node->bands, m->v, memory, m->inner, buffer);
+    }
+    give_back(before);
+    return memory != 0;
+}
+
 /* Some wavelets of a block: what their gradients add to that of the window. */
 static int NAME(edge_vjp)(const Tree *t, const Edge *edge, int64_t first, int64_t count, const real *xr, const real *xi,
                           real *gr, real *gi, int64_t path, real *grad, Work *w)
@@ -360,10 +387,13 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, int64_t first, int64_
     const Block *b = &edge->block;
     const Shape *s = b->shape;
     const Node *child = t->nodes + edge->node;
+    const Band *last = child->bands + child->ndim - 1;
+    const int planes = s->signal || child->blocks; /* whether gradients of moduli are written down, or only made in lanes */
     const Mark before = mark();
-    real *du = take(count * b->total * sizeof(real) + 64);
-    vec *h = du ? take((s->last + 1) * sizeof(vec)) : 0;
-    int enough = h != 0;
+    Moduli m = {0};
+    real *du = planes ? take(count * b->total * sizeof(real) + 64) : 0;
+    vec *h = du || !planes ? take(2 * (s->last + 1) * sizeof(vec)) : 0, *more = h + s->last + 1;
+    int enough = h && (s->signal || NAME(averages_vjp)(t, child, count, path, grad, &m));
     for (int64_t k = 0; enough && k < count; k++)
         NAME(multiply)(b, first + k, xr, xi, 0, w->re, w->im, w->wide, k);
     if (enough)
@@ -379,8 +409,13 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, int64_t first, int64_
             NAME(put_complex)(s, &g, z, y);
             NAME(finish)(s, &g, MODULI, u, 0, y, y == w->x ? w->y : w->x);
         }
-        enough = enough && NAME(visit_vjp)(t, child, u, count, path, grad, du, 0, 1);
-    } else
+        if (enough && s->signal)
+            enough = NAME(visit_vjp)(t, child, u, count, path, grad, du, 0, 1);
+        else if (enough) {
+            memset(du, 0, count * b->total * sizeof(real));
+            enough = NAME(follow)(t, child, u, count, path, grad, du, 0, 1);
+        }
+    } else if (s->signal)
         enough = enough && NAME(visit_vjp)(t, child, 0, count, path, grad, du, 0, 1);
     for (int64_t r = 0; enough && r < count * s->rows; r += LANES) {
         const Group g = NAME(group)(r, s->rows, count * s->rows);
@@ -389,7 +424,17 @@ static int NAME(edge_vjp)(const Tree *t, const Edge *edge, int64_t first, int64_
             NAME(get_complex)(s, &g, z, y);
         else
             y = NAME(rows_back)(s, &g, w->re, w->im, w->wide, w->x, w->y);
-        NAME(get)(s, &g, du, h, 1);
+        if (du)
+            NAME(get)(s, &g, du, h, 1);
+        if (!s->signal) {
+            real *from[LANES];
+            for (int v = 0; v < LANES; v++)
+                from[v] = m.v + g.row[v] * m.inner + g.array[v] * last->count;
+            NAME(gather)(from, last->count, m.sums, 1);
+            NAME(sums_vjp)(last, m.sums, du ? more : h);
+            for (int64_t k = 0; du && k < s->last; k++)
+                h[k] += more[k];
+        }
         NAME(slope)(y, h, s->last);
         NAME(rows_forward)(s, &g, w->re, w->im, w->wide, y, y == w->x ? w->y : w->x);
     }
