@@ -1,11 +1,11 @@
-/* Moduli of responses while their rows are at hand: averages, and half spectra in the place of the responses. Only in
- * lanes they are ever written down. Source: Mallat 2016, eq. 16. */
+/* Moduli of responses while their rows are at hand: their averages, and half spectra in the place of the responses. As
+ * arrays they are never written down. Source: Mallat 2016, eq. 16. */
 
 /* Memory for rows of arrays side by side. */
 typedef struct {
-    vec *h, *sums;  /* moduli of pairs of rows and what is `beyond`; their averages along the last axis */
-    real *v;        /* averages along the last axis of all rows, those of all arrays side by side */
-    int64_t some, inner, beyond; /* arrays; numbers from row to row of v */
+    vec *h, *sums; /* moduli of a pair of rows in turn, and the samples `beyond`; their averages along the last axis */
+    real *v;       /* these averages of all rows, those of one row of all arrays side by side */
+    int64_t some, inner, beyond; /* arrays; numbers from row to row of v; see `beyond` */
 } NAME(Moduli);
 #define Moduli NAME(Moduli)
 
@@ -23,7 +23,7 @@ static int NAME(moduli_lanes)(const Shape *s, const Band *last, int64_t some, Mo
 static int NAME(moduli_plane)(const Shape *s, Moduli *m)
 {
     m->v = take(s->rows * m->inner * sizeof(real));
-    if (m->v && m->inner == LANES) /* numbers that are not used are not strange ones either */
+    if (m->v && m->inner == LANES) /* not all are used: the others are no denormal numbers either, which are slow */
         memset(m->v, 0, s->rows * m->inner * sizeof(real));
     return m->v != 0;
 }

@@ -32,8 +32,8 @@ typedef struct {
 typedef struct {
     const Shape *shape;
     const Work *half;
-    int64_t g; /* which one */
-    const real *re, *im;
+    int64_t g; /* which one of them */
+    const real *re, *im; /* or NULL */
     int64_t wide;
 } NAME(Spectrum);
 #define Spectrum NAME(Spectrum)
@@ -72,7 +72,7 @@ typedef struct {
 } NAME(Window);
 #define Window NAME(Window)
 
-/* Of a whole spectrum that it is all of, the window is the spectrum itself; else a copy. 0 where memory ran out. */
+/* Where the spectrum is whole and the window all of it, this is the spectrum itself, else a copy; 0 where memory ran out. */
 static int NAME(window_of)(const Block *b, const Spectrum *x, Window *w)
 {
     if (x->re && b->natural) {
@@ -115,7 +115,8 @@ static inline void NAME(bins_of)(const HalfRow *x, int64_t n, int64_t k, vec *re
         }
 }
 
-/* Columns first … stop−1 of the product of half a spectrum with filter p to a buffer. What is not the spectrum as it is, is copied first. 0 where memory ran out. */
+/* Columns first … stop−1 of the product of half a spectrum with filter p to a buffer. Where the window is not the spectrum
+ * as it is, what is needed of it is copied first. 0 where memory ran out. */
 static int NAME(multiply_columns)(const Block *b, const Spectrum *x, int64_t p, Work *w, int64_t first, int64_t stop)
 {
     const Shape *s = x->shape;

@@ -56,7 +56,7 @@ static int64_t NAME(handful)(const Block *b)
     return (NAME(together)(b->shape, b->shape->last, b->count) + 3) / 4;
 }
 
-/* How many threads may take of the wavelets of a node; the large ones of the signal are shared in another way. */
+/* Handfuls of the wavelets of a node; the large ones of the signal are shared in another way. */
 static int64_t NAME(branches)(const Tree *t, const Node *node)
 {
     int64_t units = 0;
@@ -120,7 +120,7 @@ static void NAME(some_columns)(const Shape *s, const Work *w, int back, int64_t 
     NAME(columns)(s, w->re + first, w->im + first, stop - first, w->wide, back, w->x, w->y);
 }
 
-/* Some wavelets of a node, counted through its blocks as `branches` does. */
+/* Handfuls first … stop−1, counted as `branches` does, and all that follows from them. */
 static int NAME(take_branches)(const Shares *f, const Task *k, const Spectrum *x, int64_t first, int64_t stop)
 {
     const Tree *t = f->tree;
