@@ -29,9 +29,10 @@ KINDS = (
     ),
     (
         "wavelets",
-        r"^(multiply|window|stage_float|from_half|aliases|planes|filtered|pick|bandpass|edges?_|whole)",
+        r"^(multiply|window|from_half|aliases|planes|filtered|pick|bandpass|edges?_|whole)",
     ),
-    ("averages", r"^(lowpass|line|across|spread|power|groupscat_lowpass)"),
+    # In images and volumes these are one pass over the rows of responses.
+    ("averages, their moduli", r"^(moduli|averages|sums|lowpass|line|across|spread|power|groupscat_lowpass)"),
     ("rows of scalograms", r"^(along|products|mix|tile|angular|combin)"),
     ("other kernels", r".*_float(32|64)"),
 )
@@ -50,7 +51,7 @@ def kind(function: str, library: str) -> str:
     """
     if not library.startswith("kernels_"):
         return COLUMNS[-1]
-    if function.startswith("stage_float"):  # of a window, not of a transform
+    if re.match("stage_(row_)?float", function):  # of a window, not of a transform
         return "wavelets"
     return next(name for name, pattern in KINDS if re.match(pattern, function) or name == KINDS[-1][0])
 
