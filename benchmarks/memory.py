@@ -8,15 +8,22 @@ scratch that our kernels would keep for the next call: it is given back first. T
 (``STEP``), so less than that is not told apart.
 The allocator is told to return every freed block at once, so that nothing freed earlier is reused
 unseen, and MKL not to keep buffers.
+
+What needs less than ``STEP`` is seen with ``--touched``: there the allocator returns nothing, all free
+pages are handed back before a call, and those that it touches are counted, to the page. Holes between
+blocks that are in use count, too, so that large needs look larger than they are.
 """
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import gc
 import json
+import mmap
 import os
 import re
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,6 +33,14 @@ from typing import Any
 ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": "65536",
     "MALLOC_TRIM_THRESHOLD_": "65536",
+    "MALLOC_ARENA_MAX": "1",
+    "MKL_DISABLE_FAST_MM": "1",
+}
+#: For ``--touched``.
+KEEPING = {
+    "MALLOC_MMAP_THRESHOLD_": "1000000000",
+    "MALLOC_TRIM_THRESHOLD_": "1000000000",
+    "MALLOC_TOP_PAD_": "0",
     "MALLOC_ARENA_MAX": "1",
     "MKL_DISABLE_FAST_MM": "1",
 }
@@ -69,14 +84,37 @@ def of_call(call: Callable[[], Any]) -> dict[str, int]:
     result = call()
     size = sum(a.nbytes for a in result) if isinstance(result, (tuple, list)) else result.nbytes
     del result
-    gc.collect()
-    if "groupscat_native.kernels" in sys.modules:
-        sys.modules["groupscat_native.kernels"].forget()
-    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    _hand_back()
     Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
     before = _status("VmRSS")
     call()
     return {"extra": max(_status("VmHWM") - before, size), "result": size}
+
+
+def touched(call: Callable[[], Any], calls: int = 5) -> int:
+    """Bytes of the pages that a call touches which nobody used before it; the median of some calls."""
+    call()
+    found = []
+    for _ in range(calls):
+        _hand_back()
+        before = _faults()
+        result = call()
+        found.append((_faults() - before) * mmap.PAGESIZE)
+        del result
+    return int(statistics.median(found))
+
+
+def _hand_back() -> None:
+    gc.collect()
+    if "groupscat_native.kernels" in sys.modules:
+        sys.modules["groupscat_native.kernels"].forget()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def _faults() -> int:
+    import resource  # there is none on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def _status(field: str) -> int:
@@ -85,15 +123,28 @@ def _status(field: str) -> int:
     return 1024 * int(found[1])
 
 
-def _measure(case: str, who: str) -> dict[str, Any]:
+def _measure(case: str, who: str, what: Callable[[Callable[[], Any]], Any] = of_call) -> dict[str, Any]:
     from benchmarks.contestants import EVERY, Absent, contestant
 
     try:
         found = contestant(who, next(c for c in EVERY if c.name == case))
     except Absent as reason:
         sys.exit(str(reason))
-    return {mode: of_call(call) for mode, call in found.calls.items()} | {"constants": found.constants}
+    return {mode: what(call) for mode, call in found.calls.items()} | {"constants": found.constants}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description="Peak memory of a call")
+    parser.add_argument("case", help='name of a case, as "2-D 1×32² J=2"')
+    parser.add_argument("contestant", help='as "groupscat Torch" or "Kymatio Torch"')
+    parser.add_argument("--touched", action="store_true", help="count the pages that a call touches")
+    given = parser.parse_args()
+    if given.touched and any(os.environ.get(name) != value for name, value in KEEPING.items()):
+        os.execve(
+            sys.executable, sys.orig_argv, os.environ | KEEPING
+        )  # the allocator reads it when it begins
+    print(json.dumps(_measure(given.case, given.contestant, touched if given.touched else of_call)))
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(*sys.argv[1:])))
+    main()
