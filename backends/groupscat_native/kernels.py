@@ -61,7 +61,10 @@ def run(
 
 
 def together(call: Callable[[int, int, bool], int], count: int, held: Sequence[Any]) -> bool:
-    """``call(stack, team, leads)`` in ``count`` threads, which share the steps of one work."""
+    """``call(stack, team, leads)`` in ``count`` threads, which share the steps of one work.
+
+    One of them leads; ``held``: as :func:`run` takes it.
+    """
     places = Pointers()
     team = places.data(np.zeros(library().team_bytes, np.uint8))
     library().team_start(team)

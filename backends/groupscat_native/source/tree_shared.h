@@ -148,8 +148,7 @@ static int NAME(of_signal_done)(const Shares *f, const Task *k, const Common *c,
 {
     const Tree *t = f->tree;
     const Shape *s = k->node->shape;
-    real *out = f->out + (k->signal * t->rows + k->node->rows[0]) * t->outputs;
-    const int64_t pairs = (s->rows + 1) / 2, half = s->last / 2 + 1;
+    const int64_t pairs = (s->rows + 1) / 2, half = s->last / 2 + 1, row = k->node->rows[0];
     if (k->stage == SIGNAL_PADDED) {
         NAME(pad)(&t->padding, f->x + k->signal * NAME(extent)(&t->padding, 0), c->y, first, stop);
         return 1;
@@ -158,7 +157,8 @@ static int NAME(of_signal_done)(const Shares *f, const Task *k, const Common *c,
     if (!NAME(work_lanes)(s, &w))
         return 0;
     if (k->stage == SIGNAL_ROWS && first == 0) {
-        return k->node->rows[0] < 0 || NAME(lowpass)(k->node->ndim, k->node->bands, c->y, out, 0, 1);
+        real *out = f->out + k->signal * t->rows * t->outputs;
+        return row < 0 || NAME(lowpass)(k->node->ndim, k->node->bands, c->y, out + row * t->outputs, 0, 1);
     } else if (k->stage == SIGNAL_ROWS && s->signal) {
         real *const to[4] = {c->whole.re, c->whole.im, c->whole.re, c->whole.im};
         NAME(two_spectra)(s, c->y, 0, 0, &w, to);
